@@ -1,0 +1,5 @@
+"""Spot cleanup in laboratory X-ray diffraction contrast tomography (LabDCT)."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

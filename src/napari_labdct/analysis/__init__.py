@@ -1,0 +1,1 @@
+"""Spots found, matched and measured; line profiles; quality."""

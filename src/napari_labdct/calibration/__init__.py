@@ -1,0 +1,1 @@
+"""What a scan tells about itself: gain, background, noise, zingers."""

@@ -1,0 +1,1 @@
+"""What files hold, turned into nouns and back."""

@@ -1,0 +1,1 @@
+"""What a simulated projection must suffer to look measured."""
