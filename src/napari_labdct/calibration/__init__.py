@@ -1,1 +1,31 @@
-"""What a scan tells about itself: gain, background, noise, zingers."""
+"""What a scan tells about itself: gain, background, static pattern, noise.
+
+Training, cleaning, spot finding and scoring all use these estimates, so that a
+network meets at work the numbers it was trained on.
+"""
+
+from napari_labdct.calibration.background import smooth_background
+from napari_labdct.calibration.noise import noise_map
+from napari_labdct.calibration.statistics import (
+    FEWEST_FRAMES,
+    FrameStatistics,
+    ScanStatistics,
+    TemporalMedian,
+    combine,
+    measure_frame,
+    measure_scan,
+    statistics_of,
+)
+
+__all__ = [
+    "FEWEST_FRAMES",
+    "FrameStatistics",
+    "ScanStatistics",
+    "TemporalMedian",
+    "combine",
+    "measure_frame",
+    "measure_scan",
+    "noise_map",
+    "smooth_background",
+    "statistics_of",
+]
