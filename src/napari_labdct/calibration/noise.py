@@ -73,11 +73,18 @@ def noise_map(
 
 
 def _spread(magnitudes: NDArray[np.float32]) -> float:
-    """Median of magnitudes; for coarse integers, where it sticks, by their mean."""
-    median = float(np.median(magnitudes))
-    clipped = magnitudes[magnitudes <= max(3.5 * median, 3.0)]
-    # For Gaussian noise mean / median of magnitudes is 1.183.
-    return max(median, float(clipped.mean()) / 1.183) if median < 3 else median
+    """Median of magnitudes, or what stands for it where the median sticks.
+
+    Coarse integers and frames of a few photons have many equal neighbours, whose
+    difference is 0. The upper quantile then tells more; for Gaussian noise it
+    stays below the median (0.33 × 1.44 σ against 0.67 σ).
+    """
+    median, high = np.quantile(magnitudes, [0.5, 0.85])
+    if median < 3:
+        clipped = magnitudes[magnitudes <= max(3.5 * median, 3.0)]
+        # For Gaussian noise mean / median of magnitudes is 1.183.
+        median = max(median, float(clipped.mean()) / 1.183)
+    return max(float(median), 0.33 * float(high))
 
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:

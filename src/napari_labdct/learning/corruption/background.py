@@ -1,0 +1,149 @@
+"""Backgrounds as detectors show them: gradients, shadows, streaks that stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage, special
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a crop lies in its frame.
+
+    Attributes
+    ----------
+    row, column
+        Pixel coordinates of the crop relative to the beam centre, shapes
+        (rows, 1) and (1, columns) [px].
+    size
+        Half the side of the whole frame [px].
+    """
+
+    row: NDArray[np.float32]
+    column: NDArray[np.float32]
+    size: float
+
+    @classmethod
+    def of_crop(
+        cls,
+        frame: tuple[int, int],
+        corner: tuple[int, int],
+        crop: tuple[int, int],
+        centre_shift: tuple[float, float] = (0.0, 0.0),
+    ) -> View:
+        """View of a crop whose first pixel is at `corner` of a frame."""
+        middle = [
+            (n - 1) / 2 + shift for n, shift in zip(frame, centre_shift, strict=True)
+        ]
+        row, column = (
+            np.asarray(np.arange(n) + (first - centre), np.float32)
+            for n, first, centre in zip(crop, corner, middle, strict=True)
+        )
+        return cls(row[:, None], column[None, :], max(frame) / 2)
+
+    @property
+    def radius(self) -> NDArray[np.float32]:
+        """Distance from the beam centre, shape (rows, columns) [px]."""
+        return np.asarray(np.hypot(self.row, self.column), np.float32)
+
+
+def gradients(rng: np.random.Generator, view: View) -> NDArray[np.float32]:
+    """Smooth background of mean about 1: radial, linear and corner gradients."""
+    u, v, r = view.row / view.size, view.column / view.size, view.radius / view.size
+    shape = 1 + rng.normal(0, 0.12) * u + rng.normal(0, 0.12) * v
+    shape = shape + rng.normal(0, 0.15) * u * v + rng.normal(0, 0.1) * (u**2 - v**2)
+    fall = rng.uniform(0, 1.2) * rng.choice([0.0, 1.0], p=[0.3, 0.7])
+    shape = shape * (1 + fall * np.exp(-((r / rng.uniform(0.25, 1.2)) ** 2)))
+    if rng.random() < 0.3:  # vignetting towards the corners
+        shape = shape * (1 - rng.uniform(0.1, 0.7) * np.clip(r / 1.45, 0, 1) ** 4)
+    for _ in range(rng.poisson(0.7)):  # broad humps, as scatter from holders makes
+        at = rng.uniform(-1, 1, 2)
+        width = rng.uniform(0.08, 0.5)
+        hump = np.exp(-((u - at[0]) ** 2 + (v - at[1]) ** 2) / (2 * width**2))
+        shape = shape + rng.uniform(-0.2, 0.5) * hump
+    return np.asarray(np.clip(shape, 0.08, None), np.float32)
+
+
+def _edge(distance: NDArray[np.float32], softness: float) -> NDArray[np.float32]:
+    """1 inside, 0 outside, with a Gaussian-blurred edge."""
+    return np.asarray(
+        0.5 * special.erfc(distance / (np.sqrt(2) * softness)), np.float32
+    )
+
+
+def shadows(
+    rng: np.random.Generator, view: View, shift: tuple[float, float] = (0, 0)
+) -> NDArray[np.float32]:
+    """Transmission of the beam stop and what holds it: soft and hard shadows.
+
+    `shift` moves every shadow (row, column) [px]; the same `rng` state and another
+    shift give the same beam stop a moment later.
+    """
+    row, column = view.row - shift[0], view.column - shift[1]
+    factor = np.ones(np.broadcast_shapes(row.shape, column.shape), np.float32)
+    if rng.random() < 0.12:
+        return factor
+    half = view.size * rng.uniform(0.06, 0.5)
+    for _ in range(rng.integers(1, 4)):
+        height, width = half * rng.uniform(0.8, 1.25, 2)
+        at = rng.normal(0, 0.05 * half, 2)
+        depth = 1 - np.exp(rng.uniform(np.log(0.02), np.log(0.9)))
+        softness = float(np.exp(rng.uniform(np.log(0.3), np.log(12))))
+        if rng.random() < 0.7:
+            inside = _edge(np.abs(row - at[0]) - height, softness) * _edge(
+                np.abs(column - at[1]) - width, softness
+            )
+        else:
+            inside = _edge(np.hypot(row - at[0], column - at[1]) - height, softness)
+        factor = factor * (1 - np.float32(depth) * inside)
+        half *= rng.uniform(0.6, 1.6)
+    if rng.random() < 0.1:  # the arm that holds the stop
+        angle, width = rng.uniform(0, 2 * np.pi), rng.uniform(2, 25)
+        across = row * np.cos(angle) - column * np.sin(angle)
+        along = row * np.sin(angle) + column * np.cos(angle)
+        arm = _edge(np.abs(across) - width, 2.0) * (along > 0)
+        factor = factor * (1 - np.float32(rng.uniform(0.05, 0.8)) * arm)
+    return factor
+
+
+def static_streaks(rng: np.random.Generator, view: View) -> NDArray[np.float32]:
+    """Radial streaks and dots that stay while the sample turns.
+
+    Diffraction and scatter of what does not rotate (beam stop, windows, holder):
+    on measured frames half of the peaks of a single frame are of this kind.
+
+    Returns
+    -------
+    streaks
+        Shape (rows, columns), of order 1 where strong; to be scaled.
+    """
+    rows, columns = view.row.size, view.column.size
+    image = np.zeros((rows, columns), np.float32)
+    if rng.random() < 0.3:
+        return image
+    density = np.exp(rng.uniform(np.log(1e-4), np.log(3e-3)))
+    count = rng.poisson(density * rows * columns)
+    inner = view.size * rng.uniform(0.15, 0.6)
+    # A dot drawn for every point of a streak, then one blur: cheap and seamless.
+    longest = np.exp(rng.uniform(np.log(3), np.log(40)))
+    lengths = rng.exponential(longest / 3, count) * (rng.random(count) < 0.85)
+    strength = np.exp(rng.normal(0, 1.2, count))
+    row, column = rng.uniform(0, rows, count), rng.uniform(0, columns, count)
+    away = np.stack([row + view.row[0, 0], column + view.column[0, 0]])
+    radius = np.hypot(*away) + 1e-3
+    strength = strength * np.exp(-((radius / inner - 1) ** 2) * rng.uniform(0, 0.5))
+    points = np.maximum(1, np.ceil(lengths).astype(int))
+    which = np.repeat(np.arange(count), points)
+    along = np.concatenate([np.arange(n) - n / 2 for n in points] or [np.zeros(0)])
+    at_row = np.rint(row[which] + along * (away[0] / radius)[which]).astype(int)
+    at_column = np.rint(column[which] + along * (away[1] / radius)[which]).astype(int)
+    keep = (at_row >= 0) & (at_row < rows) & (at_column >= 0) & (at_column < columns)
+    np.add.at(image, (at_row[keep], at_column[keep]), strength[which][keep])
+    sigma = float(rng.uniform(0.6, 1.8))
+    return np.asarray(ndimage.gaussian_filter(image, sigma) * 6 * sigma, np.float32)

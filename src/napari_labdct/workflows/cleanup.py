@@ -1,0 +1,121 @@
+"""Clean the frames of a stack, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_labdct.calibration import FrameStatistics, ScanStatistics, statistics_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_labdct.core import ProjectionStack
+    from napari_labdct.learning import Denoiser
+
+
+@dataclass(frozen=True)
+class CleanFrame:
+    """One frame, before and after.
+
+    Attributes
+    ----------
+    index
+        Number of the projection in its stack.
+    frame
+        What was measured, shape (rows, columns) [grey values].
+    image
+        Spots alone on a background of 0, same shape and unit.
+    probability
+        Probability that a pixel belongs to the core of a spot.
+    statistics
+        Background and noise that were assumed.
+    """
+
+    index: int
+    frame: NDArray[np.float32]
+    image: NDArray[np.float32]
+    probability: NDArray[np.float32]
+    statistics: FrameStatistics
+
+    @property
+    def difference(self) -> NDArray[np.float32]:
+        """What was taken away: measured minus cleaned, signed [grey values]."""
+        return self.frame - self.image
+
+    @property
+    def residual(self) -> NDArray[np.float32]:
+        """Measured minus background: where intensities are summed [grey values]."""
+        return self.frame - self.statistics.background
+
+
+def iter_clean(
+    stack: ProjectionStack,
+    denoiser: Denoiser,
+    *,
+    order: Iterable[int] | None = None,
+    statistics: ScanStatistics | None = None,
+) -> Iterator[CleanFrame]:
+    """Clean frames one by one.
+
+    Parameters
+    ----------
+    stack
+        The scan; with 9 projections or more, its temporal median tells spots from
+        the pattern that stays while the sample turns.
+    denoiser
+        The network.
+    order
+        Projections in the order wanted, such as the visible one first; all of
+        them in turn by default.
+    statistics
+        Statistics of the stack, when they are already at hand.
+
+    Yields
+    ------
+    clean
+        Each frame as soon as it is ready.
+
+    Raises
+    ------
+    InputError
+        If a frame holds NaN or infinite grey values.
+    """
+    scan = statistics_of(stack) if statistics is None else statistics
+    centre = None if stack.geometry is None else stack.geometry.detector.centre
+    for index in range(len(stack)) if order is None else order:
+        frame, known = stack.frame(index), scan.of(index)
+        cleaned = denoiser.clean_frame(frame, known, centre)
+        yield CleanFrame(index, frame, cleaned.image, cleaned.probability, known)
+
+
+def clean(stack: ProjectionStack, denoiser: Denoiser) -> ProjectionStack:
+    """Clean a whole stack in memory.
+
+    Parameters
+    ----------
+    stack
+        The scan.
+    denoiser
+        The network.
+
+    Returns
+    -------
+    cleaned
+        The same scan as float32 grey values on a background of 0.
+    """
+    images = np.empty(stack.shape, np.float32)
+    for done in iter_clean(stack, denoiser):
+        images[done.index] = done.image
+    return stack.with_images(images, "cleaned", history_line(stack, denoiser))
+
+
+def history_line(stack: ProjectionStack, denoiser: Denoiser) -> str:
+    """The sentence that cleaning adds to a stack's history."""
+    scan = statistics_of(stack)
+    how = "with the scan's median" if scan.uses_scan else "frame by frame"
+    return f"Cleaned by the model {denoiser.name!r} {how}."
