@@ -69,6 +69,19 @@ class Detector(Parameters):
         """Rows and columns [px]."""
         return self.rows, self.columns
 
+    @property
+    def rotation(self) -> NDArray[np.float64]:
+        """R = Rz·Ry·Rx, shape (3, 3): the columns are normal, y and z of the plane."""
+        matrix = np.eye(3)
+        for axis, angle in enumerate((self.tilt_x, self.tilt_y, self.tilt_z)):
+            cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+            turn = np.eye(3)
+            second, third = (axis + 1) % 3, (axis + 2) % 3
+            turn[second, second] = turn[third, third] = cosine
+            turn[second, third], turn[third, second] = -sine, sine
+            matrix = turn @ matrix
+        return matrix
+
 
 class BeamStop(Parameters):
     """A rectangular beam stop in front of the detector."""
@@ -112,6 +125,9 @@ class Geometry(Parameters):
     )
     axis_offset_y: float = Field(
         0.0, ge=-10, le=10, description="Rotation axis off the beam axis, along y [mm]."
+    )
+    source_size: float = Field(
+        2.0, ge=0, le=1000, description="Source size, full width at half maximum [µm]."
     )
 
     @property
