@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def smooth_background(
-    frame: NDArray[np.float32], window: int = 84, bin_size: int = 4
+    frame: NDArray[np.float32], window: int = 78, bin_size: int = 6
 ) -> NDArray[np.float32]:
     """Background of a frame without its spots: a wide median.
 

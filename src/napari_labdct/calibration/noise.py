@@ -68,8 +68,12 @@ def noise_map(
         # Beyond the brightest level measured, photon noise is the safe guess.
         above = background > middle[-1]
         sigma[above] *= np.sqrt(background[above] / max(middle[-1], 1e-6))
-    sigma = np.maximum(sigma, QUANTUM if _is_integer(residual, background) else 1e-6)
-    return np.asarray(sigma * _block_correction(difference * scale / sigma), np.float32)
+    smallest = QUANTUM if _is_integer(residual, background) else 0.0
+    # A frame without any noise (a simulated one) still needs a unit.
+    smallest = max(smallest, 1e-5 * float(np.abs(residual).max()), 1e-12)
+    sigma = np.maximum(sigma, smallest)
+    sigma *= _block_correction(difference * scale / sigma)
+    return np.asarray(np.maximum(sigma, smallest), np.float32)
 
 
 def _spread(magnitudes: NDArray[np.float32]) -> float:
@@ -107,8 +111,9 @@ def _block_correction(units: NDArray[np.float32]) -> NDArray[np.float32]:
     part = units[: down * BLOCK, : across * BLOCK]
     blocks = part.reshape(down, BLOCK, across, BLOCK).transpose(0, 2, 1, 3)
     blocks = blocks.reshape(down, across, -1)[:, :, ::4]
-    factor = ndimage.median_filter(np.median(blocks, -1), 3, mode="nearest")
-    factor = np.clip(factor, 0.5, 2.0)
+    factor = np.median(blocks, -1)
+    factor[factor < 0.1] = 1  # neighbours too often equal for a median
+    factor = np.clip(ndimage.median_filter(factor, 3, mode="nearest"), 0.5, 2.0)
     grid = np.meshgrid(
         (np.arange(rows) + 0.5) / BLOCK - 0.5,
         (np.arange(columns) + 0.5) / BLOCK - 0.5,

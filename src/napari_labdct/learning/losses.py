@@ -21,7 +21,7 @@ class LossSettings(Parameters):
         10, ge=0, le=1000, description="Extra weight of pixels that belong to a spot."
     )
     detection: float = Field(
-        1.0, ge=0, le=100, description="Weight of the detection (cross-entropy) part."
+        20, ge=0, le=1000, description="Weight of the detection (cross-entropy) part."
     )
     flux: float = Field(
         0.1, ge=0, le=100, description="Weight of the spots' summed intensity."
@@ -61,7 +61,7 @@ def default_loss(prediction: Tensor, target: Tensor, settings: LossSettings) -> 
     relative = (sums[0] - sums[1]).abs() / (1 + sums[1].abs())
     flux = (near * relative).sum() / near.sum().clamp(min=1)
     entropy = functional.binary_cross_entropy_with_logits(logit, spot, reduction="none")
-    detection = (known * entropy).sum() / (known * spot).sum().clamp(min=100)
+    detection = (known * entropy).mean()
     return pixel + settings.flux * flux + settings.detection * detection
 
 
