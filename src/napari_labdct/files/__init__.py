@@ -1,1 +1,21 @@
 """What files hold, turned into nouns and back."""
+
+from napari_labdct.files.export import (
+    StackWriter,
+    read_spots,
+    write_spots,
+    write_stack,
+)
+from napari_labdct.files.saving import make_folder, replacing
+from napari_labdct.files.tiff import LazyFrames, read_stack
+
+__all__ = [
+    "LazyFrames",
+    "StackWriter",
+    "make_folder",
+    "read_spots",
+    "read_stack",
+    "replacing",
+    "write_spots",
+    "write_stack",
+]

@@ -1,0 +1,258 @@
+"""Projection stacks from TIFF files: a folder, one stack, or a list of files."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_labdct.core import InputError, ProjectionStack
+from napari_labdct.files.description import restore
+from napari_labdct.files.frames import find_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_labdct.files.frames import Frame
+
+Flip = Literal["auto", "yes", "no"]
+
+SUFFIXES = (".tif", ".tiff")
+_BOTTOM_FIRST, _RIGHT_FIRST, _SIDEWAYS = {3, 4}, {2, 3}, {5, 6, 7, 8}
+
+
+def read_stack(
+    path: str | Path | Sequence[str | Path],
+    *,
+    omega_start: float | None = None,
+    omega_step: float | None = None,
+    flip: Flip = "auto",
+) -> ProjectionStack:
+    """Read projections from TIFF; grey values are read when they are asked for.
+
+    Parameters
+    ----------
+    path
+        A folder of TIFF files (taken in natural order: ``2`` before ``10``), one
+        TIFF file of one or many pages, or a list of files in the wanted order.
+        Classic and BigTIFF, OME and ImageJ files, 8, 16 and 32 bit and float.
+    omega_start, omega_step
+        Rotation angle of the first projection and step between projections
+        [deg]. When empty, angles are taken from the file if this package wrote
+        it, and are unknown (NaN) otherwise.
+    flip
+        ``"yes"`` turns the frames upside down, ``"no"`` leaves them as stored,
+        ``"auto"`` follows the Orientation tag, so that row 0 is at the top.
+
+    Returns
+    -------
+    ProjectionStack
+        With `images` as a memory map where the file allows it, as a lazy dask
+        array (one chunk a frame) elsewhere. Files this package wrote come back
+        with angles, geometry, kind, source, seed and history.
+
+    Raises
+    ------
+    InputError
+        If the files are missing, unreadable, truncated or no stack of equally
+        sized 2-D frames. NaN is found when its frame is read.
+    """
+    if flip not in ("auto", "yes", "no"):
+        raise InputError(f'flip is "{flip}": give "auto", "yes" or "no".')
+    source, files = _files(path)
+    found = [find_frames(file) for file in files]
+    frames = [frame for many, _ in found for frame in many]
+    if isinstance(path, str | Path) and len(files) > 1:
+        _check_folder(Path(path), [many for many, _ in found])
+    _check_alike(frames)
+    turn = _turn(frames, flip)
+    _warn_of_colours(frames)
+    images = _images(frames, turn)
+    stack = ProjectionStack(images, source=source)
+    if len(files) == 1:
+        stack = restore(stack, found[0][1], files[0])
+    if turn.words:
+        stack = replace(stack, history=(*stack.history, turn.words))
+    return _with_angles(stack, omega_start, omega_step)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    rows: bool = False
+    columns: bool = False
+    words: str = ""
+
+    def __call__(self, images: Any) -> Any:
+        images = images[..., ::-1, :] if self.rows else images
+        return images[..., ::-1] if self.columns else images
+
+
+@dataclass(frozen=True)
+class LazyFrames:
+    """Frames that look like an array and are read one at a time.
+
+    Attributes
+    ----------
+    frames
+        Where the frames lie; all of one shape and type.
+    """
+
+    frames: tuple[Frame, ...]
+    ndim = 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows, columns."""
+        return len(self.frames), *self.frames[0].shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the grey values."""
+        return self.frames[0].dtype
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        chosen = np.arange(len(self.frames))[first]
+        if chosen.ndim == 0:
+            one: NDArray[Any] = self.frames[int(chosen)].read()[tuple(rest)]
+            return one
+        many: NDArray[Any] = np.stack([self.frames[i].read() for i in chosen])
+        return many[(slice(None), *rest)]
+
+
+def natural_order(path: Path) -> list[tuple[int, str]]:
+    """Sort key that counts digits as numbers: ``scan2`` before ``scan10``."""
+    parts = re.split(r"([0-9]+)", path.name.casefold())
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)]
+
+
+def _files(path: str | Path | Sequence[str | Path]) -> tuple[str, list[Path]]:
+    if not isinstance(path, str | Path):
+        files = [Path(each) for each in path]
+        if not files:
+            raise InputError("The list of files is empty: give at least one TIFF file.")
+        for file in files:
+            if file.is_dir():
+                raise InputError(
+                    f"{file} is a folder in a list of files: give one folder alone, "
+                    "or files."
+                )
+        return str(files[0] if len(files) == 1 else files[0].parent), files
+    path = Path(path)
+    if not path.is_dir():
+        return str(path), [path]
+    try:
+        inside = list(path.iterdir())
+    except OSError as error:
+        raise InputError(
+            f"The folder {path} cannot be read ({error.strerror}): allow reading it."
+        ) from error
+    files = sorted(
+        (
+            file
+            for file in inside
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        ),
+        key=natural_order,
+    )
+    if not files:
+        raise InputError(
+            f"The folder {path} holds no TIFF files: give a folder with .tif or "
+            ".tiff frames."
+        )
+    return str(path), files
+
+
+def _check_folder(folder: Path, found: list[list[Frame]]) -> None:
+    for frames in found:
+        if len(frames) > 1:
+            raise InputError(
+                f"{frames[0].path.name} in the folder {folder} is a stack of "
+                f"{len(frames)} frames among {len(found) - 1} other TIFF file(s): "
+                "name the one stack to read, or keep one frame a file."
+            )
+
+
+def _check_alike(frames: Iterable[Frame]) -> None:
+    first, *rest = frames
+    for frame in rest:
+        if frame.shape != first.shape or frame.dtype != first.dtype:
+            raise InputError(
+                f"{frame.name} has {frame.shape[0]} × {frame.shape[1]} pixels of "
+                f"{frame.dtype}, but {first.name} has {first.shape[0]} × "
+                f"{first.shape[1]} of {first.dtype}: give frames of one scan, all of "
+                "one size and type."
+            )
+
+
+def _turn(frames: Sequence[Frame], flip: Flip) -> _Turn:
+    if flip == "no":
+        return _Turn()
+    if flip == "yes":
+        return _Turn(rows=True, words="Rows flipped on reading, as asked.")
+    tags = {frame.orientation for frame in frames}
+    if len(tags) > 1 or tags & _SIDEWAYS:
+        raise InputError(
+            f"{frames[0].path} and its frames carry the Orientation tag(s) "
+            f"{', '.join(map(str, sorted(tags)))}, which cannot be followed: read "
+            'them with flip "yes" or "no".'
+        )
+    (tag,) = tags
+    turn = _Turn(rows=tag in _BOTTOM_FIRST, columns=tag in _RIGHT_FIRST)
+    what = " and ".join(
+        word for word, done in (("rows", turn.rows), ("columns", turn.columns)) if done
+    )
+    words = f"{what.capitalize()} flipped on reading: Orientation tag {tag}."
+    return replace(turn, words=words) if what else turn
+
+
+def _warn_of_colours(frames: Sequence[Frame]) -> None:
+    coloured = [frame for frame in frames if frame.samples > 1]
+    if coloured:
+        warnings.warn(
+            f"{coloured[0].path} is a colour picture ({len(coloured)} of "
+            f"{len(frames)} frames): its luminance is read, and text burnt into it "
+            "counts as grey values.",
+            stacklevel=3,
+        )
+
+
+def _images(frames: list[Frame], turn: _Turn) -> Any:
+    first = frames[0]
+    step = first.shape[0] * first.shape[1] * first.dtype.itemsize
+    if first.start is not None and all(
+        frame.path == first.path and frame.start == first.start + i * step
+        for i, frame in enumerate(frames)
+    ):
+        shape = (len(frames), *first.shape)
+        return turn(
+            np.memmap(first.path, first.dtype, "r", offset=first.start, shape=shape)
+        )
+    import dask.array  # late: it takes half a second, and one stack needs none
+
+    from_array: Any = dask.array.from_array
+    lazy = LazyFrames(tuple(frames))
+    chunks = (1, *first.shape)
+    meta = np.empty((0, 0, 0), lazy.dtype)
+    return turn(from_array(lazy, chunks, name=False, meta=meta))
+
+
+def _with_angles(
+    stack: ProjectionStack, start: float | None, step: float | None
+) -> ProjectionStack:
+    if start is None and step is None:
+        return stack
+    if step is None and len(stack) > 1:
+        raise InputError(
+            f"omega_start is given for {len(stack)} projections without omega_step: "
+            "give the step between projections [deg] too."
+        )
+    steps = np.arange(len(stack), dtype=np.float64)
+    angles = (start or 0.0) + (step or 0.0) * steps
+    return replace(stack, omega_deg=angles)
