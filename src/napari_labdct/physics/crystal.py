@@ -67,6 +67,8 @@ class Reflections:
         (x along a, z along c*), shape (D, 3).
     d_primitive
         Spacing of each direction's primitive indices, shape (D,) [Å].
+    primitive
+        Those indices, shape (D, 3).
     """
 
     hkl: NDArray[np.int64]
@@ -76,6 +78,7 @@ class Reflections:
     order: NDArray[np.int64]
     unit: NDArray[np.float64]
     d_primitive: NDArray[np.float64]
+    primitive: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.hkl)
@@ -155,15 +158,15 @@ class Crystal:
         missing = [
             what
             for what, there in {
-                "a unit cell": small.cell.is_crystal() and small.cell.a > 1,
-                "a known space group": small.spacegroup is not None,
+                "unit cell": small.cell.is_crystal() and small.cell.a > 1,
+                "known space group": small.spacegroup is not None,
                 "atoms": len(small.sites) > 0,
             }.items()
             if not there
         ]
         if missing:
             raise InputError(
-                f"{path.name} holds no {' and no '.join(m.removeprefix('a ') for m in missing)}: "
+                f"{path.name} holds no {' and no '.join(missing)}: "
                 "give a CIF file with cell, space group and atom sites."
             )
         sites = tuple(
@@ -309,6 +312,7 @@ class Crystal:
             harmonic,
             reciprocal / length[:, None],
             1 / length,
+            rows,
         )
 
 

@@ -55,7 +55,7 @@ class Cylinder:
         along = x * u + y * v
         inside = (self.radius**2 - x * x - y * y).clip(0.0)
         wall = ((along * along + flat * inside) ** 0.5 - along) / flat
-        return wall.clip(0.0, _face(z, w, self.height / 2))
+        return wall.clip(None, _face(z, w, self.height / 2))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Box:
             _face(p, u, edge / 2)
             for p, u, edge in zip(position, direction, self.size, strict=True)
         )
-        return x.clip(0.0, y).clip(0.0, z)
+        return x.clip(None, y).clip(None, z)
 
 
 def _face(position: Any, direction: Any, half: float) -> Any:

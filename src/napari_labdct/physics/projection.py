@@ -1,0 +1,325 @@
+"""From a sample and a scan to projections: the verbs of this room."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from os import cpu_count
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from napari_labdct.core import InputError, ProjectionStack, SpotTable
+from napari_labdct.core.geometry import Parameters
+from napari_labdct.physics.attenuation import Scintillator
+from napari_labdct.physics.response import Lorentz, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_labdct.core import Geometry, ScanPlan
+    from napari_labdct.physics.atlas import Painted
+    from napari_labdct.physics.crystal import Reflections
+    from napari_labdct.physics.polycrystal import Polycrystal
+    from napari_labdct.physics.rays import Rays
+    from napari_labdct.physics.spectrum import Spectrum
+
+_CUT = 0.995  # a spot that shows a smaller share of its photons is cut
+
+
+class SimulationSettings(Parameters):
+    """How projections are computed."""
+
+    families: int = Field(
+        8, ge=1, le=100, description="Number of lattice spacings that reflect."
+    )
+    d_min: float | None = Field(
+        None, gt=0, description="Smallest lattice spacing [Å], instead of families."
+    )
+    lorentz: Lorentz = Field(
+        "laue",
+        description="Intensity: white-beam Laue, or the form of Fang et al. 2020.",
+    )
+    polarised: bool = Field(True, description="Apply the polarisation factor.")
+    absorption: bool = Field(True, description="Weaken rays inside the sample.")
+    scintillator: Scintillator | None = Field(
+        Scintillator(), description="What detects the photons; none detects all."
+    )
+    spacing: float = Field(
+        1.0, gt=0, le=10, description="Finest step of painting inside an element [px]."
+    )
+    labels: bool = Field(False, description="Draw the label image too.")
+    device: str = Field("cpu", description="torch device: cpu, cuda, …")
+    workers: int | None = Field(
+        None, ge=1, le=64, description="Projections at a time; all cores when empty."
+    )
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One simulated projection.
+
+    Attributes
+    ----------
+    index
+        0-based index in the scan.
+    omega_deg
+        Rotation angle [deg].
+    image
+        Expected photons, free of noise, shape (rows, columns) float32.
+    spots
+        Table of the spots in the image; see `docs/physics.md` for its columns.
+    labels
+        Number of the strongest spot in each pixel (its row in `spots`, from 1), 0
+        for none, shape (rows, columns) int32; None unless asked for.
+    """
+
+    index: int
+    omega_deg: float
+    image: NDArray[np.float32]
+    spots: SpotTable
+    labels: NDArray[np.int32] | None = None
+
+
+class Simulator:
+    """A scan made ready: reflections, response table and element arrays.
+
+    Parameters
+    ----------
+    polycrystal, geometry, spectrum
+        Sample, set-up and beam.
+    exposure
+        Exposure time of a projection [s].
+    settings
+        How to compute.
+    """
+
+    def __init__(
+        self,
+        polycrystal: Polycrystal,
+        geometry: Geometry,
+        spectrum: Spectrum,
+        *,
+        exposure: float = 600.0,
+        settings: SimulationSettings | None = None,
+    ) -> None:
+        from napari_labdct.physics.atlas import Painter
+        from napari_labdct.physics.rays import RayCaster
+
+        settings = settings or SimulationSettings()
+        outline = polycrystal.outline if settings.absorption else None
+        self.reflections: Reflections = polycrystal.crystal.reflections(
+            settings.families, settings.d_min
+        )
+        self.response = Response.of(
+            polycrystal.crystal,
+            self.reflections,
+            spectrum,
+            exposure=exposure,
+            lorentz=settings.lorentz,
+            polarised=settings.polarised,
+            longest_path=2 * outline.reach if outline else 0.0,
+            scintillator=settings.scintillator,
+        )
+        self._painter = Painter(
+            geometry,
+            float(np.cbrt(np.median(polycrystal.volume))),
+            spacing=settings.spacing,
+            labels=settings.labels,
+        )
+        self._caster = RayCaster(
+            polycrystal,
+            geometry,
+            self.response,
+            self.reflections.unit,
+            outline=outline,
+            margin=self._painter.margin,
+            device=settings.device,
+        )
+        self.geometry, self.settings = geometry, settings
+
+    def project(self, omega_deg: float, index: int = 0) -> Projection:
+        """Compute one projection at a rotation angle [deg]."""
+        rays = self._caster.cast(omega_deg)
+        if rays is None:
+            image = np.zeros(self.geometry.detector.shape, np.float32)
+            labels = image.astype(np.int32) if self.settings.labels else None
+            return Projection(index, omega_deg, image, SpotTable(), labels)
+        painted = self._painter.paint(rays)
+        kept = np.flatnonzero(rays.alive & ~self._behind_stop(rays))
+        labels = painted.labels
+        if labels is not None:
+            number = np.zeros(len(rays.grain) + 1, np.int32)
+            number[kept + 1] = np.arange(1, len(kept) + 1)
+            labels = number[labels]
+        spots = self._table(rays, painted, kept, omega_deg, index)
+        return Projection(index, omega_deg, painted.image, spots, labels)
+
+    def _behind_stop(self, rays: Rays) -> NDArray[np.bool_]:
+        """Spots whose box lies wholly in an opaque beam stop's shadow, (S,)."""
+        stop, detector = self.geometry.beam_stop, self.geometry.detector
+        if stop.transmission > 0 or stop.height == 0 or stop.width == 0:
+            return np.zeros(len(rays.grain), bool)
+        row, column = detector.centre
+        scale = 1000 / detector.pixel_size
+        row, column = row - stop.offset_z * scale, column - stop.offset_y * scale
+        half_height, half_width = stop.height / 2 * scale, stop.width / 2 * scale
+        top, bottom, left, right = rays.box
+        within = (top > row - half_height) & (bottom < row + half_height)
+        within &= (left > column - half_width) & (right < column + half_width)
+        return np.asarray(within, bool)
+
+    def _table(
+        self,
+        rays: Rays,
+        painted: Painted,
+        kept: NDArray[np.int64],
+        omega_deg: float,
+        index: int,
+    ) -> SpotTable:
+        direction = rays.direction[kept]
+        first_energy, sine, eta = rays.middle[:, kept]
+        order = self.response.strongest_order(direction, first_energy)
+        primitive = self.reflections.primitive[direction] * order[:, None]
+        low, high = rays.energy[:, kept] * order
+        seen = painted.visible[kept] > 0
+        # a spot too faint to see keeps the place of its rays
+        box = rays.box[:, kept]
+        visible, photons = painted.visible[kept], painted.photons[kept]
+        edges = np.where(seen, painted.box[:, kept], np.rint(box))
+        frame = pd.DataFrame(
+            {
+                "projection": np.full(len(kept), index, np.int64),
+                "omega_deg": np.full(len(kept), float(omega_deg)),
+                "row_px": np.where(seen, painted.row[kept], box[:2].mean(0)),
+                "column_px": np.where(seen, painted.column[kept], box[2:].mean(0)),
+                "area_px": painted.area[kept].astype(np.float64),
+                "peak": painted.peak[kept],
+                "intensity": visible,
+                "snr": np.sqrt(visible),
+                "grain": rays.grain[kept],
+                "h": primitive[:, 0],
+                "k": primitive[:, 1],
+                "l": primitive[:, 2],
+                "energy_keV": (low + high) / 2,
+                "energy_low_keV": low,
+                "energy_high_keV": high,
+                "two_theta_deg": np.rad2deg(2 * np.arcsin(sine)),
+                "eta_deg": np.rad2deg(eta),
+                "photons": photons,
+                "box_top": edges[0].astype(np.int64),
+                "box_bottom": edges[1].astype(np.int64),
+                "box_left": edges[2].astype(np.int64),
+                "box_right": edges[3].astype(np.int64),
+                "overlap": painted.overlap[kept],
+                "cut": visible < _CUT * photons,
+            }
+        )
+        return SpotTable(frame)
+
+
+def iter_projections(
+    polycrystal: Polycrystal,
+    geometry: Geometry,
+    spectrum: Spectrum,
+    plan: ScanPlan,
+    *,
+    settings: SimulationSettings | None = None,
+) -> Iterator[Projection]:
+    """Simulate a scan, projection by projection.
+
+    Parameters
+    ----------
+    polycrystal, geometry, spectrum, plan
+        Sample, set-up, beam and rotation.
+    settings
+        How to compute; see `SimulationSettings`.
+
+    Yields
+    ------
+    Projection
+        In the order of the scan.
+
+    Raises
+    ------
+    InputError
+        If no projection of the scan can hold a single spot.
+    """
+    settings = settings or SimulationSettings()
+    simulator = Simulator(
+        polycrystal, geometry, spectrum, exposure=plan.exposure, settings=settings
+    )
+    workers = settings.workers or min(cpu_count() or 1, 8)
+    found = False
+    for projection in _side_by_side(simulator, plan.omega_deg, workers):
+        found = found or len(projection.spots) > 0
+        if not found and projection.index == plan.count - 1:
+            raise InputError(
+                f"No diffracted ray of the {plan.count} projections meets the "
+                "detector: check distances, detector size and centre, beam stop, "
+                "lattice spacings and tube voltage."
+            )
+        yield projection
+
+
+def _side_by_side(
+    simulator: Simulator, omega_deg: NDArray[np.float64], workers: int
+) -> Iterator[Projection]:
+    """Projections in order, some computed ahead in threads."""
+    if workers == 1 or len(omega_deg) == 1 or simulator.settings.device != "cpu":
+        for index, omega in enumerate(omega_deg):
+            yield simulator.project(float(omega), index)
+        return
+    from napari_labdct.physics.rays import one_thread_each
+
+    ahead: deque[Future[Projection]] = deque()
+    pool = ThreadPoolExecutor(workers, initializer=one_thread_each)
+    try:
+        for index, omega in enumerate(omega_deg):
+            ahead.append(pool.submit(simulator.project, float(omega), index))
+            if len(ahead) > workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def simulate(
+    polycrystal: Polycrystal,
+    geometry: Geometry,
+    spectrum: Spectrum,
+    plan: ScanPlan,
+    *,
+    settings: SimulationSettings | None = None,
+) -> tuple[ProjectionStack, SpotTable]:
+    """Simulate a whole scan; parameters as in `iter_projections`.
+
+    Returns
+    -------
+    stack
+        Clean photon images, float32.
+    spots
+        All spots of the scan.
+    """
+    images = np.zeros((plan.count, *geometry.detector.shape), np.float32)
+    tables = []
+    for projection in iter_projections(
+        polycrystal, geometry, spectrum, plan, settings=settings
+    ):
+        images[projection.index] = projection.image
+        tables.append(projection.spots)
+    stack = ProjectionStack(
+        images,
+        plan.omega_deg,
+        geometry,
+        "simulated",
+        f"virtual {polycrystal.crystal.name} sample of {len(polycrystal)} grains",
+        ("simulated photons, free of noise",),
+    )
+    return stack, SpotTable.concatenate(tables)
