@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_labdct.core import BeamStop, Detector, Geometry, ProjectionStack
 
@@ -46,6 +47,29 @@ def draw_stack(count: int = 5, rows: int = 96, columns: int = 128, seed: int = 0
 def small_stack() -> ProjectionStack:
     """Five noisy projections of 96 × 128 pixels."""
     return draw_stack()
+
+
+class Threshold:
+    """Stands in for the network: keeps what lies well above the noise."""
+
+    name = "threshold"
+    device = "cpu"
+
+    def clean_frame(self, frame, statistics, centre=None):
+        """Clean one frame as `Denoiser.clean_frame` does."""
+        from napari_labdct.learning import Cleaned
+
+        above = frame - statistics.background
+        smooth = ndimage.gaussian_filter(above, 1)
+        kept = ndimage.binary_dilation(smooth > 1.5 * statistics.sigma)
+        image = np.where(kept, np.maximum(above, 0), 0).astype(np.float32)
+        return Cleaned(image, kept.astype(np.float32))
+
+
+@pytest.fixture
+def threshold() -> Threshold:
+    """A denoiser that needs no training."""
+    return Threshold()
 
 
 @pytest.fixture(scope="session")

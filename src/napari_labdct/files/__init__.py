@@ -3,9 +3,11 @@
 from napari_labdct.files.export import (
     StackWriter,
     read_spots,
+    write_profiles,
     write_spots,
     write_stack,
 )
+from napari_labdct.files.sample import sample_path
 from napari_labdct.files.saving import make_folder, replacing
 from napari_labdct.files.tiff import LazyFrames, read_stack
 
@@ -16,6 +18,8 @@ __all__ = [
     "read_spots",
     "read_stack",
     "replacing",
+    "sample_path",
+    "write_profiles",
     "write_spots",
     "write_stack",
 ]

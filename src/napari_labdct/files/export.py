@@ -16,12 +16,12 @@ from napari_labdct.files.description import describe
 from napari_labdct.files.saving import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from numpy.typing import ArrayLike, DTypeLike
 
-    from napari_labdct.core import ProjectionStack
+    from napari_labdct.core import LineProfile, ProjectionStack
     from napari_labdct.core.stack import Kind
 
 _CLASSIC_LIMIT = 4_000_000_000
@@ -152,6 +152,30 @@ def write_spots(table: SpotTable, path: str | Path) -> Path:
     """
     with replacing(path) as part:
         table.frame.to_csv(part, index=False, lineterminator="\n")
+    return Path(path)
+
+
+def write_profiles(profiles: Sequence[LineProfile], path: str | Path) -> Path:
+    """Write line profiles as one CSV, a row a sample.
+
+    Columns: `line`, `projection`, `distance_px`, `row_px`, `column_px`, and the grey
+    values of each layer under the layer's name.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    tables = []
+    for profile in profiles:
+        share = profile.normalised_distance
+        ends = zip(profile.start, profile.stop, strict=True)
+        row, column = (first + (last - first) * share for first, last in ends)
+        place = {"distance_px": profile.distance_px, "row_px": row, "column_px": column}
+        name = {"line": profile.name, "projection": profile.projection}
+        tables.append(pd.DataFrame(name | place | profile.values))
+    with replacing(path) as part:
+        pd.concat(tables).to_csv(part, index=False, lineterminator="\n")
     return Path(path)
 
 

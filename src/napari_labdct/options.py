@@ -1,0 +1,196 @@
+"""Command line options out of parameter models: one parameter, one place."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import types
+from copy import copy
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from napari_labdct.core import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic.fields import FieldInfo
+
+Model = TypeVar("Model", bound=BaseModel)
+Leaves = dict[tuple[str, ...], "FieldInfo"]
+
+_PLAIN = (bool, int, float, str)
+
+
+def with_options(
+    verb: Callable[..., None], argument: str, model: type[BaseModel]
+) -> Callable[..., None]:
+    """A verb whose parameter model is filled from one option for each field.
+
+    Parameters
+    ----------
+    verb
+        Takes a `model` as keyword `argument`, and other typer parameters.
+    argument
+        Name of that keyword.
+    model
+        Fields that hold a number, text, choice or flag become options, those of
+        models inside it too; a JSON file can set all of them.
+
+    Returns
+    -------
+    command
+        For `typer.Typer.command`.
+    """
+    named = _names(_leaves(model))
+    own = [
+        parameter
+        for parameter in inspect.signature(verb).parameters.values()
+        if parameter.name != argument
+    ]
+    options = [_option(name, field_info) for name, (_, field_info) in named.items()]
+    settings = inspect.Parameter(
+        "settings",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[
+            Path | None,
+            typer.Option(help="JSON file with any of these settings."),
+        ],
+    )
+
+    @functools.wraps(verb)
+    def command(**given: Any) -> None:
+        file = given.pop("settings")
+        values = _read_json(file) if file else {}
+        for name, (path, _) in named.items():
+            value = given.pop(name)
+            if value is not None:
+                inner = values
+                for step in path[:-1]:
+                    inner = inner.setdefault(step, {})
+                inner[path[-1]] = value
+        verb(**given, **{argument: validated(model, values, file)})
+
+    command.__signature__ = inspect.Signature([*own, settings, *options])  # type: ignore[attr-defined]  # functions take it, mypy does not know
+    command.__annotations__ = {}
+    return command
+
+
+def validated(model: type[Model], values: Any, source: Path | None = None) -> Model:
+    """A parameter model of these values.
+
+    Raises
+    ------
+    InputError
+        With the first value that does not fit, in words.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(step) for step in first["loc"]) or model.__name__
+        place = f" in {source}" if source else ""
+        raise InputError(
+            f"{name} = {first['input']!r}{place} cannot be used: {first['msg']}."
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read as JSON ({error}): give a file with settings."
+        ) from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path} holds no settings: give a JSON object.")
+    return values
+
+
+def _leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Leaves:
+    found: Leaves = {}
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            default = info.default if isinstance(info.default, BaseModel) else None
+            for inner, leaf in _leaves(kind, (*path, name)).items():
+                found[inner] = _shown(leaf, default, inner[len(path) + 1 :])
+        elif _simple(kind) is not None:
+            found[(*path, name)] = info
+    return found
+
+
+def _shown(
+    info: FieldInfo, default: BaseModel | None, path: tuple[str, ...]
+) -> FieldInfo:
+    """The field with the default that the outer model gives it."""
+    if default is None:
+        return info
+    value: Any = default
+    for step in path:
+        value = getattr(value, step)
+    changed = copy(info)
+    changed.default = value
+    return changed
+
+
+def _simple(kind: Any) -> Any:
+    """The plain type of a field that one option can hold, else None."""
+    if get_origin(kind) in (Union, types.UnionType):
+        inner = [each for each in get_args(kind) if each is not type(None)]
+        return _simple(inner[0]) if len(inner) == 1 else None
+    if get_origin(kind) is Literal:
+        return kind if all(isinstance(each, str) for each in get_args(kind)) else None
+    return kind if kind in _PLAIN else None
+
+
+def _names(leaves: Leaves) -> dict[str, tuple[tuple[str, ...], FieldInfo]]:
+    """Shortest names that tell the fields apart: the field's own where it can be."""
+    length = dict.fromkeys(leaves, 1)
+    while True:
+        names = {path: "_".join(path[-length[path] :]) for path in leaves}
+        taken = list(names.values())
+        doubled = [path for path in leaves if taken.count(names[path]) > 1]
+        if not doubled:
+            return {names[path]: (path, info) for path, info in leaves.items()}
+        for path in doubled:
+            length[path] += 1
+
+
+def _option(name: str, info: FieldInfo) -> inspect.Parameter:
+    bounds: dict[str, Any] = {}
+    for rule in info.metadata:
+        low = getattr(rule, "ge", getattr(rule, "gt", None))
+        high = getattr(rule, "le", getattr(rule, "lt", None))
+        bounds |= {"min": low} if low is not None else {}
+        bounds |= {"max": high} if high is not None else {}
+    kind = _simple(info.annotation)
+    default = info.get_default(call_default_factory=True)
+    shown = "" if default in (None, "") else f"  [default: {default}]"
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[
+            kind | None,
+            typer.Option(
+                help=f"{info.description or name}{shown}",
+                show_default=False,
+                **(bounds if kind in (int, float) else {}),
+            ),
+        ],
+    )

@@ -1,0 +1,94 @@
+"""Spots of a whole scan, with or without the network's help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_labdct.analysis.find import find_spots
+from napari_labdct.calibration import statistics_of
+from napari_labdct.core import InputError
+from napari_labdct.workflows.cleanup import iter_clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_labdct.analysis.find import FindSettings
+    from napari_labdct.core import ProjectionStack, SpotTable
+    from napari_labdct.learning import Denoiser
+    from napari_labdct.workflows.cleanup import CleanFrame
+
+
+def spots_of(
+    done: CleanFrame, omega_deg: float, settings: FindSettings | None = None
+) -> SpotTable:
+    """Spots of one cleaned frame, their intensities measured on what was measured.
+
+    Parameters
+    ----------
+    done
+        The frame before and after.
+    omega_deg
+        Its rotation angle, for the table [deg].
+    settings
+        How spots are told from noise and from each other.
+    """
+    return find_spots(
+        done.image,
+        done.statistics.sigma,
+        residual=done.residual,
+        probability=done.probability,
+        settings=settings,
+        projection=done.index,
+        omega_deg=omega_deg,
+    )
+
+
+def iter_spots(
+    stack: ProjectionStack,
+    denoiser: Denoiser | None,
+    settings: FindSettings | None = None,
+) -> Iterator[SpotTable]:
+    """Find the spots of every projection in turn.
+
+    Parameters
+    ----------
+    stack
+        The scan as measured (or simulated with noise).
+    denoiser
+        Cleans every frame first, so that only what the network takes for spots
+        is measured; None finds spots by significance alone.
+    settings
+        How spots are told from noise and from each other.
+
+    Yields
+    ------
+    spots
+        Table of one projection.
+
+    Raises
+    ------
+    InputError
+        If the stack is cleaned already: its noise, by which spots are judged, is
+        gone.
+    """
+    if stack.kind == "cleaned":
+        raise InputError(
+            f"{stack.source or 'The stack'} is cleaned already, and the noise by which "
+            "spots are judged is gone: give the scan as measured; it is cleaned on "
+            "the way."
+        )
+    omega = stack.omega
+    if denoiser is not None:
+        for done in iter_clean(stack, denoiser):
+            yield spots_of(done, float(omega[done.index]), settings)
+        return
+    scan = statistics_of(stack)
+    for index in range(len(stack)):
+        known = scan.of(index)
+        yield find_spots(
+            stack.frame(index) - known.background,
+            known.sigma,
+            settings=settings,
+            projection=index,
+            omega_deg=float(omega[index]),
+        )
