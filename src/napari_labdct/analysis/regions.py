@@ -1,0 +1,163 @@
+"""Pixels into spots: basins around significant maxima."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def split_regions(
+    landscape: NDArray[np.float32],
+    support: NDArray[np.bool_],
+    *,
+    depth: float,
+    contrast: float,
+    least: float,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Divide the support into one region for each significant maximum.
+
+    Every pixel climbs to the maximum that its steepest way up leads to. Then,
+    from the highest saddle down, two regions that meet become one unless the
+    lower of the two maxima rises far enough above the saddle between them
+    (topological persistence; Edelsbrunner et al. 2002).
+
+    Parameters
+    ----------
+    landscape
+        Height of every pixel, shape (rows, columns).
+    support
+        Pixels to divide, shape (rows, columns).
+    depth
+        Least rise of a maximum above the saddle to a higher one.
+    contrast
+        Least rise as a fraction of the maximum.
+    least
+        Least height of a maximum that stays separate from a higher one.
+
+    Returns
+    -------
+    pixels, region
+        Flat indices of the support's pixels, ascending, and the number of the
+        region of each (0, 1, …), both of shape (N,). Regions meet along edges
+        or corners.
+    """
+    rows, columns = support.shape
+    pixels = np.flatnonzero(support)
+    if pixels.size == 0:
+        return pixels, pixels
+    height = landscape.ravel()[pixels].astype(np.float64)
+    # Ranks have no ties, so that plateaus cannot send pixels round in circles.
+    rank = np.empty(pixels.size, np.int64)
+    rank[np.argsort(height, kind="stable")] = np.arange(pixels.size)
+    width = columns + 2
+    place = (pixels // columns + 1) * width + pixels % columns + 1
+    where = np.full((rows + 2) * width, pixels.size, np.int64)
+    where[place] = np.arange(pixels.size)
+    # One more entry stands for everything outside of the support.
+    padded = np.append(rank, -1)
+    forward = (1, width - 1, width, width + 1)
+    parent = np.arange(pixels.size)
+    highest = rank.copy()
+    for step in (*forward, *(-s for s in forward)):
+        neighbour = where[place + step]
+        better = padded[neighbour] > highest
+        parent[better] = neighbour[better]
+        highest[better] = padded[neighbour[better]]
+    while True:
+        grandparent = parent[parent]
+        if np.array_equal(grandparent, parent):
+            break
+        parent = grandparent
+    top, basin = np.unique(parent, return_inverse=True)
+    saddles = _saddles(basin, height, [where[place + step] for step in forward])
+    root = _merge(height[top], saddles, depth, contrast, least)
+    _, region = np.unique(root[basin], return_inverse=True)
+    return pixels, region
+
+
+def _saddles(
+    basin: NDArray[np.intp],
+    height: NDArray[np.float64],
+    neighbours: list[NDArray[np.int64]],
+) -> list[tuple[float, int, int]]:
+    """Highest pass between every two basins that touch: (height, basin, basin)."""
+    count = int(basin.max()) + 1
+    keys, passes = [], []
+    for neighbour in neighbours:
+        here = np.flatnonzero(neighbour < basin.size)
+        there = neighbour[here]
+        border = basin[here] != basin[there]
+        here, there = here[border], there[border]
+        one, other = basin[here], basin[there]
+        keys.append(np.minimum(one, other) * count + np.maximum(one, other))
+        passes.append(np.minimum(height[here], height[there]))
+    key, level = np.concatenate(keys), np.concatenate(passes)
+    if key.size == 0:
+        return []
+    order = np.lexsort((-level, key))
+    key, level = key[order], level[order]
+    first = np.append(True, key[1:] != key[:-1])
+    key, level = key[first], level[first]
+    order = np.argsort(-level, kind="stable")
+    one, other = np.divmod(key[order], count)
+    return list(zip(level[order].tolist(), one.tolist(), other.tolist(), strict=True))
+
+
+def _merge(
+    peak: NDArray[np.float64],
+    saddles: list[tuple[float, int, int]],
+    depth: float,
+    contrast: float,
+    least: float,
+) -> NDArray[np.intp]:
+    """For each basin the one it belongs to, which is its highest."""
+    root = list(range(peak.size))
+    top = peak.tolist()
+
+    def find(basin: int) -> int:
+        while root[basin] != basin:
+            root[basin] = root[root[basin]]
+            basin = root[basin]
+        return basin
+
+    for level, one, other in saddles:
+        high, low = find(one), find(other)
+        if high == low:
+            continue
+        if top[high] < top[low]:
+            high, low = low, high
+        needed = max(depth, contrast * top[low])
+        if top[low] < least or top[low] - level < needed:
+            root[low] = high
+    return np.array([find(basin) for basin in range(peak.size)], np.intp)
+
+
+def largest(
+    values: NDArray[np.floating[Any] | np.integer[Any]], region: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Largest value in each region.
+
+    Parameters
+    ----------
+    values, region
+        Value and region number of every pixel, shape (N,); each of the regions
+        0 to R − 1 has a pixel.
+    """
+    top = np.full(int(region.max(initial=-1)) + 1, -np.inf)
+    np.maximum.at(top, region, values)
+    return top
+
+
+def with_any(
+    support: NDArray[np.bool_], wanted: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Those connected parts of the support that hold a wanted pixel."""
+    labels, count = ndimage.label(support, np.ones((3, 3), bool))
+    strong = np.zeros(count + 1, bool)
+    strong[labels[wanted & support]] = True
+    return np.asarray(strong[labels])
