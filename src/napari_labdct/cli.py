@@ -12,7 +12,7 @@ import typer
 
 from napari_labdct.core import InputError, Progress
 from napari_labdct.core.geometry import Parameters
-from napari_labdct.options import with_options
+from napari_labdct.options import validated, with_options
 
 if TYPE_CHECKING:
     from napari_labdct.core import ProjectionStack
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_labdct.workflows.main_job import Results
 
 T = TypeVar("T")
+Values = dict[str, Any]
+"""What the options of a parameter model were given, nested as the model is."""
 
 Stack = Annotated[
     Path,
@@ -73,7 +75,8 @@ def run(
 ) -> None:
     """Clean a scan, find its spots, draw a figure.
 
-    The whole job, results in one folder: writes cleaned.tif and difference.tif (grey values stay linear), spots.csv and
+    The whole job, results in one folder: writes cleaned.tif and difference.tif
+    (float grey values, linear), spots.csv and
     figure.png; then shows the same in napari.
     """
     from napari_labdct.files import sample_path
@@ -117,7 +120,7 @@ def clean(
 
 def spots(
     stack: Stack,
-    find: Any,
+    find: Values,
     out: Annotated[Path, typer.Option(help="Spot table to write (CSV).")] = Path(
         "spots.csv"
     ),
@@ -138,13 +141,15 @@ def spots(
     Give the scan as measured: it is cleaned on the way, and intensities are summed
     on what was measured.
     """
+    from napari_labdct.analysis.find import FindSettings
     from napari_labdct.core import SpotTable
     from napari_labdct.files import write_spots
     from napari_labdct.workflows.spot_finding import iter_spots
 
+    settings = validated(FindSettings, find)
     scan = _read(stack, omega_start, omega_step, flip)
     denoiser = None if model == "none" else _denoiser(model, device)
-    steps = iter_spots(scan, denoiser, find)
+    steps = iter_spots(scan, denoiser, settings)
     table = SpotTable.concatenate(list(_bar(steps, "Finding spots", len(scan))))
     write_spots(table, out)
     _say(f"{out}: {len(table)} spots, {len(table) / len(scan):.4g} a projection")

@@ -38,12 +38,13 @@ _PLAIN = (bool, int, float, str)
 def with_options(
     verb: Callable[..., None], argument: str, model: type[BaseModel]
 ) -> Callable[..., None]:
-    """A verb whose parameter model is filled from one option for each field.
+    """A verb that takes the values of a parameter model, one option for each field.
 
     Parameters
     ----------
     verb
-        Takes a `model` as keyword `argument`, and other typer parameters.
+        Takes the given values as keyword `argument`, a dictionary that is nested as
+        the model is (`validated` makes the model of it), and other typer parameters.
     argument
         Name of that keyword.
     model
@@ -68,29 +69,39 @@ def with_options(
         default=None,
         annotation=Annotated[
             Path | None,
-            typer.Option(help="JSON file with any of these settings."),
+            typer.Option(help="JSON or YAML file with any of these settings."),
         ],
     )
 
     @functools.wraps(verb)
     def command(**given: Any) -> None:
         file = given.pop("settings")
-        values = _read_json(file) if file else {}
+        values = _read(file) if file else {}
         for name, (path, _) in named.items():
             value = given.pop(name)
             if value is not None:
-                inner = values
-                for step in path[:-1]:
-                    inner = inner.setdefault(step, {})
-                inner[path[-1]] = value
-        verb(**given, **{argument: validated(model, values, file)})
+                one = {path[-1]: value}
+                for step in reversed(path[:-1]):
+                    one = {step: one}
+                values = merged(values, one)
+        verb(**given, **{argument: values})
 
     command.__signature__ = inspect.Signature([*own, settings, *options])  # type: ignore[attr-defined]  # functions take it, mypy does not know
     command.__annotations__ = {}
     return command
 
 
-def validated(model: type[Model], values: Any, source: Path | None = None) -> Model:
+def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Nested values with some of them changed."""
+    result = dict(values)
+    for name, change in changes.items():
+        old = result.get(name)
+        inside = isinstance(old, dict) and isinstance(change, dict)
+        result[name] = merged(result[name], change) if inside else change
+    return result
+
+
+def validated(model: type[Model], values: dict[str, Any]) -> Model:
     """A parameter model of these values.
 
     Raises
@@ -103,21 +114,31 @@ def validated(model: type[Model], values: Any, source: Path | None = None) -> Mo
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(step) for step in first["loc"]) or model.__name__
-        place = f" in {source}" if source else ""
         raise InputError(
-            f"{name} = {first['input']!r}{place} cannot be used: {first['msg']}."
+            f"{name} = {first['input']!r} cannot be used: {first['msg']}."
         ) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix.lower() in {".yaml", ".yml"}:
+            import yaml
+
+            values = yaml.safe_load(text)
+        else:
+            values = json.loads(text)
+    except OSError as error:
         raise InputError(
-            f"{path} cannot be read as JSON ({error}): give a file with settings."
+            f"{path} cannot be read ({error.strerror}): check the path."
+        ) from error
+    except Exception as error:  # YAML's errors are of its own kind
+        why = str(error).splitlines()[0]
+        raise InputError(
+            f"{path} is neither JSON nor YAML ({why}): correct the file."
         ) from error
     if not isinstance(values, dict):
-        raise InputError(f"{path} holds no settings: give a JSON object.")
+        raise InputError(f"{path} holds no settings: give names with values.")
     return values
 
 
@@ -125,8 +146,10 @@ def _leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Leaves:
     found: Leaves = {}
     for name, info in model.model_fields.items():
         kind = info.annotation
+        default = info.default if isinstance(info.default, BaseModel) else None
+        if default is not None:
+            kind = type(default)  # of a choice of models, the one that stands there
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            default = info.default if isinstance(info.default, BaseModel) else None
             for inner, leaf in _leaves(kind, (*path, name)).items():
                 found[inner] = _shown(leaf, default, inner[len(path) + 1 :])
         elif _simple(kind) is not None:

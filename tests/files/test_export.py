@@ -153,6 +153,7 @@ def table(count: int) -> SpotTable:
         pd.DataFrame(
             {"projection": np.arange(count), "snr": snr, **numbers}
             | {"h": rng.integers(-4, 5, count), "note": ["a, b"] * count}
+            | {"edge": rng.random(count) < 0.5}
         )
     )
 
@@ -161,6 +162,13 @@ def test_spots_come_back_to_the_last_bit(tmp_path):
     spots = table(200)
     found = read_spots(write_spots(spots, tmp_path / "spots.csv"))
     pd.testing.assert_frame_equal(found.frame, spots.frame, check_exact=True)
+
+
+def test_single_precision_keeps_its_value(tmp_path):
+    frame = table(50).frame
+    frame["error"] = np.random.default_rng(1).random(50).astype(np.float32)
+    found = read_spots(write_spots(SpotTable(frame), tmp_path / "spots.csv"))
+    np.testing.assert_array_equal(found.frame["error"], frame["error"])
 
 
 def test_no_spots_come_back_as_no_spots(tmp_path):

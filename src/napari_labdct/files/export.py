@@ -150,8 +150,11 @@ def write_spots(table: SpotTable, path: str | Path) -> Path:
     InputError
         If the file cannot be written.
     """
+    short = table.frame.select_dtypes("float32").columns
+    # The shortest text of a float32 is another number once read as float64.
+    exact = table.frame.astype(dict.fromkeys(short, np.float64))
     with replacing(path) as part:
-        table.frame.to_csv(part, index=False, lineterminator="\n")
+        exact.to_csv(part, index=False, lineterminator="\n")
     return Path(path)
 
 
@@ -188,7 +191,7 @@ def read_spots(path: str | Path) -> SpotTable:
         If the file is missing, no table, or lacks a column of a spot table.
     """
     try:
-        return SpotTable(pd.read_csv(path, dtype=object).apply(_numbers))
+        return SpotTable(pd.read_csv(path, dtype=object).apply(_values))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (OSError, ValueError, pd.errors.ParserError) as error:
@@ -199,8 +202,13 @@ def read_spots(path: str | Path) -> SpotTable:
         ) from error
 
 
-def _numbers(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Exact numbers where all texts are numbers; pandas' own are rounded in part."""
+def _values(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Exact numbers, or truth values, where all texts are such; else the texts.
+
+    pandas' own numbers are rounded in some versions.
+    """
+    if len(column) and set(column) <= {"True", "False"}:
+        return column == "True"
     for kind in (int, float):
         try:
             return pd.Series([kind(text) for text in column])

@@ -86,7 +86,7 @@ def write_figure(shown: Comparison, path: Path) -> None:
 
 def grey_range(image: NDArray[np.float32]) -> tuple[float, float]:
     """Grey values that a picture of a measured frame should run between."""
-    low, high = (float(value) for value in np.percentile(image, (0.5, 99.8)))
+    low, high = (float(value) for value in np.percentile(image, (0.5, 99.5)))
     return low, high if high > low else low + 1.0
 
 
@@ -104,13 +104,15 @@ def _draw_picture(axes: Any, image: NDArray[Any], low: float, high: float) -> No
 def _draw_line(axes: Any, profile: LineProfile, colour: str) -> None:
     (row, column), (last_row, last_column) = profile.start, profile.stop
     axes.plot([column, last_column], [row, last_row], color=colour, lw=1.4)
+    # Beside the left end, but never outside of the picture.
+    left = column > 0.06 * axes.get_xlim()[1]
     axes.annotate(
         profile.name,
-        (column, row),
-        xytext=(-3, 0),
+        (column, row) if left else (last_column, last_row),
+        xytext=(-3 if left else 3, 0),
         textcoords="offset points",
         color=colour,
-        ha="right",
+        ha="right" if left else "left",
         va="center",
         fontsize=11,
         fontweight="bold",
