@@ -186,8 +186,8 @@ class _Regions:
     `pixels` are flat indices, `spot` their spots' numbers from 0 and `height`
     their heights in the landscape that the spots were told apart in, shape (N,);
     `score` is the significance, `core` that of the finest filter, `cut` the
-    height at which a spot ends, shape (S,); `blur` is the landscape's smoothing,
-    Gaussian σ [px].
+    height at which a spot ends and `blur` the landscape's smoothing, Gaussian σ
+    [px], shape (S,).
     """
 
     pixels: NDArray[np.intp]
@@ -196,7 +196,7 @@ class _Regions:
     score: NDArray[np.float64]
     core: NDArray[np.float64]
     cut: NDArray[np.float64]
-    blur: float
+    blur: NDArray[np.float64]
 
     def mean(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Mean over each spot's pixels."""
@@ -215,6 +215,7 @@ class _Regions:
             score=self.score[keep],
             core=self.core[keep],
             cut=self.cut[keep],
+            blur=self.blur[keep],
         )
 
     def cut_off(self, least_area: int) -> _Regions:
@@ -257,11 +258,12 @@ def _in_residual(
     height = fine.ravel()[pixels].astype(np.float64)
     core, score = largest(height, spot), largest(best.ravel()[pixels], spot)
     cut = np.maximum(settings.peak_fraction * core, SUPPORT)
+    blur = np.full(core.size, min(settings.scales))
     # Faint wide spots are seen by the wide filters alone.
-    wide = core < WIDE * score
+    wide = (core < 2 * SUPPORT) & (core < WIDE * score)
     height[wide[spot]] = best.ravel()[pixels][wide[spot]]
-    cut[wide] = score[wide] / 2
-    return _Regions(pixels, spot, height, score, core, cut, min(settings.scales))
+    cut[wide], blur[wide] = score[wide] / 2, max(settings.scales)
+    return _Regions(pixels, spot, height, score, core, cut, blur)
 
 
 def _in_cleaned(
@@ -284,7 +286,7 @@ def _in_cleaned(
     height = landscape.ravel()[pixels].astype(np.float64)
     core, score = (largest(part.ravel()[pixels], spot) for part in (fine, best))
     cut = np.maximum(settings.peak_fraction * largest(height, spot), CLEANED_SUPPORT)
-    regions = _Regions(pixels, spot, height, score, core, cut, 0.0)
+    regions = _Regions(pixels, spot, height, score, core, cut, np.zeros(core.size))
     return regions.only(score >= threshold)
 
 
@@ -331,7 +333,9 @@ def _measure(
     place = (row + 1) * (columns + 2) + column + 1
     labels.ravel()[place] = spot + 1
     edge, overlap = contacts(labels, place, spot)
-    margin = np.clip(np.rint(1 + 0.75 * shape.minor), 2, 5).astype(np.intp)
+    # Wide enough for the tails below the cut.
+    radius = np.sqrt(shape.major * shape.minor)
+    margin = np.clip(np.rint(1 + 0.75 * radius), 2, 6).astype(np.intp)
     grow(labels, place, margin)
     aperture = labels[1:-1, 1:-1]
     within = np.flatnonzero(aperture > 0)
@@ -342,7 +346,8 @@ def _measure(
     background, samples = local_background(measured, aperture == 0, shape, margin)
     # The median of n samples scatters by √(π/2) of what their mean does.
     error = np.sqrt(np.pi / 2 * variance / np.maximum(area * samples, 1))
-    background = trusted(background, error)
+    trust = trusted(background, error)
+    background, error = trust * background, np.sqrt(trust) * error
     template = spots.height
     power = np.bincount(spot, template**2, count)
     snr = np.bincount(spot, template * units.ravel()[pixels], count) / np.sqrt(power)

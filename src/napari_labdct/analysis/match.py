@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,13 +93,14 @@ def pair_up(
         for table in (found, truth)
     ]
     count = min(CANDIDATES, len(truth))
-    distance, near = cKDTree(places[1]).query(
+    nearest = cKDTree(places[1]).query(
         places[0],
         k=np.arange(1, count + 1),
         distance_upper_bound=tolerance * (1 + 1e-9),
     )
-    one, rank = np.nonzero(np.isfinite(distance))
-    other, length = near[one, rank], distance[one, rank]
+    apart, near = np.asarray(nearest[0]), np.asarray(nearest[1])
+    one, rank = np.nonzero(np.isfinite(apart))
+    other, length = near[one, rank], apart[one, rank]
     taken_one, taken_other = np.zeros(len(found), bool), np.zeros(len(truth), bool)
     pairs = []
     for pair in np.argsort(length, kind="stable"):
@@ -222,7 +224,7 @@ def _by_snr(
 ) -> pd.DataFrame:
     """The score in bins of the expected signal-to-noise ratio."""
     rows = []
-    for low, high in zip(bins[:-1], bins[1:], strict=True):
+    for low, high in pairwise(bins):
         here = pairs[(matched_snr >= low) & (matched_snr < high)]
         truth = int(np.count_nonzero((truth_snr >= low) & (truth_snr < high)))
         false = int(np.count_nonzero((false_snr >= low) & (false_snr < high)))

@@ -105,7 +105,7 @@ def local_background(
     column = np.rint(shape.column[:, None, None] + dc).astype(np.intp)
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
     row, column = row.clip(0, rows - 1), column.clip(0, columns - 1)
-    use = (inside & free[row, column]).reshape(row.shape[0], -1)
+    use = (inside & free[row, column]).reshape(row.shape[0], turn.size * len(RINGS))
     values = np.where(use, residual[row, column].reshape(use.shape), np.inf)
     values.sort(axis=1)
     samples = use.sum(1)
@@ -115,10 +115,8 @@ def local_background(
     return np.where(samples > 0, middle, 0.0), samples
 
 
-def trusted(
-    background: NDArray[np.float64], error: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Local backgrounds shrunk towards 0 as far as they are only noise.
+def trusted(background: NDArray[np.float64], error: NDArray[np.float64]) -> float:
+    """How far local backgrounds can be trusted, 0 (only noise) to 1.
 
     The frame's background is already subtracted; what is left around a spot is
     partly noise. The spread of all spots' values beyond their errors says how
@@ -129,8 +127,8 @@ def trusted(
     background, error
         Measured local background and its standard error, shape (S,).
     """
-    ratio = background / np.maximum(error, 1e-12)
-    if ratio.size < 8:
-        return background
-    excess = max(float(np.mean(np.clip(ratio, -5, 5) ** 2)) - 1, 0.0)
-    return background * (excess / (1 + excess))
+    if background.size < 8:
+        return 1.0
+    ratio = np.clip(background / np.maximum(error, 1e-12), -5, 5)
+    excess = max(float(np.mean(ratio**2)) - 1, 0.0)
+    return excess / (1 + excess)

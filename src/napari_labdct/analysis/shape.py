@@ -42,7 +42,7 @@ def shape_of(
     weight: NDArray[np.float64],
     spot: NDArray[np.intp],
     cut: NDArray[np.float64],
-    blur: float,
+    blur: NDArray[np.float64],
 ) -> Shape:
     """Centroid and axes of spots that were cut off at a fraction of their peak.
 
@@ -56,7 +56,8 @@ def shape_of(
         Fraction of the peak at which each spot is cut, shape (S,); the moments
         are corrected by what a Gaussian loses there.
     blur
-        Gaussian σ by which the heights were smoothed; taken off the axes [px].
+        Gaussian σ by which each spot's heights were smoothed, shape (S,); taken
+        off the axes [px].
     """
     count = cut.size
     total = np.maximum(np.bincount(spot, weight, count), 1e-12)

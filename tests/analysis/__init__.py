@@ -1,0 +1,1 @@
+"""Tests of spots and line profiles."""

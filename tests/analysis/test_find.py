@@ -1,0 +1,227 @@
+"""Finding and measuring spots on frames whose spots are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+
+from napari_labdct.analysis import (
+    FOUND_COLUMNS,
+    FindSettings,
+    find_spots,
+    match_spots,
+    pair_up,
+)
+from napari_labdct.calibration import noise_map
+from napari_labdct.core import InputError, SpotTable
+
+from .frames import ellipses, noise
+
+SHAPE = (512, 512)
+SIGMA = np.full(SHAPE, 10, np.float32)
+
+
+def drawn(rng, clean=False, frames=4, settings=None, **kwargs):
+    """Found and matching true spots of some frames, and the score."""
+    found, truth = [], []
+    for index in range(frames):
+        signal, table = ellipses(SHAPE, 60, rng, **kwargs)
+        table.frame["projection"] = index
+        residual = signal + 10 * noise(SHAPE, rng)
+        args = {"residual": residual} if clean else {}
+        found.append(
+            find_spots(
+                signal if clean else residual,
+                SIGMA,
+                projection=index,
+                settings=settings,
+                **args,
+            )
+        )
+        truth.append(table)
+    f, t = SpotTable.concatenate(found), SpotTable.concatenate(truth)
+    score = match_spots(f, t, 3)
+    return (
+        f.frame.iloc[score.pairs.found].reset_index(drop=True),
+        t.frame.iloc[score.pairs.truth].reset_index(drop=True),
+        score,
+    )
+
+
+@pytest.mark.parametrize("clean", [False, True])
+def test_points_are_found_and_measured(clean):
+    rng = np.random.default_rng(0)
+    found, truth, score = drawn(rng, clean, snr=(8, 300))
+    assert score.recall > 0.97
+    assert score.precision > 0.97
+    assert score.pairs.distance_px.median() < 0.2
+    assert score.pairs.intensity_ratio.median() == pytest.approx(1, abs=0.03)
+    pull = (found.intensity - truth.intensity) / found.intensity_error
+    assert abs(pull.mean()) < 0.3
+    assert 0.8 < pull.std() < 1.3
+    assert (found.snr / truth.snr).median() == pytest.approx(1, abs=0.08)
+    bright = truth.snr > 50
+    for axis in ("major_px", "minor_px"):
+        ratio = (found[axis] / truth[axis])[bright]
+        assert ratio.median() == pytest.approx(1, abs=0.08)
+
+
+def test_arcs_are_measured_as_one_spot():
+    rng = np.random.default_rng(1)
+    found, truth, score = drawn(
+        rng, snr=(25, 300), major=(5, 9), minor=(1.5, 2.5), gap=50
+    )
+    assert score.recall > 0.98
+    assert score.precision > 0.95
+    assert score.pairs.intensity_ratio.median() == pytest.approx(1, abs=0.04)
+    assert (found.major_px / truth.major_px).median() == pytest.approx(1, abs=0.08)
+    turn = (found.angle_deg - truth.angle_deg + 90) % 180 - 90
+    assert np.abs(turn).median() < 3
+    assert (found.snr / truth.snr).median() == pytest.approx(1, abs=0.08)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.4])
+@pytest.mark.parametrize("rate", [2.0, 20.0])
+def test_noise_raises_as_many_false_alarms_as_asked_for(correlation, rate):
+    rng = np.random.default_rng(2)
+    shape, frames = (700, 700), 12 if rate < 10 else 5
+    background = np.tile(np.linspace(200, 900, shape[1], dtype=np.float32), (700, 1))
+    settings = FindSettings(false_alarms=rate)
+    count = 0
+    for _ in range(frames):
+        frame = background + noise(shape, rng, correlation) * np.sqrt(background)
+        residual = frame - background
+        sigma = noise_map(residual, background)
+        count += len(find_spots(residual, sigma, settings=settings))
+    assert rate / 2 < count / frames < rate * 2
+
+
+def test_a_threshold_can_take_the_place_of_the_rate():
+    frame = noise(SHAPE, np.random.default_rng(3))
+    one = np.ones(SHAPE, np.float32)
+    assert len(find_spots(frame, one, threshold=3.5)) > 20
+    assert len(find_spots(frame, one, threshold=8.0)) == 0
+
+
+def test_only_what_the_cleaned_frame_shows_can_be_a_spot():
+    rng = np.random.default_rng(4)
+    signal, truth = ellipses(SHAPE, 40, rng, snr=(30, 100))
+    residual = signal + 10 * noise(SHAPE, rng)
+    half = signal.copy()
+    half[:, 256:] = 0
+    found = find_spots(half, SIGMA, residual=residual)
+    assert (found.frame.column_px < 260).all()
+    assert len(found) == pytest.approx((truth.frame.column_px < 256).sum(), abs=1)
+    # What the network draws but the measured frame does not show is no spot.
+    invented = find_spots(signal, SIGMA, residual=10 * noise(SHAPE, rng))
+    assert len(invented) <= 1
+    likely = (signal > 0).astype(np.float32)
+    likely[256:] = 0.2
+    upper = find_spots(signal, SIGMA, residual=residual, probability=likely)
+    assert (upper.frame.row_px < 256).all()
+    assert upper.frame.probability.min() > 0.5
+
+
+@pytest.mark.parametrize("distance", [5.0, 7.0])
+def test_touching_spots_are_split_and_flagged(distance):
+    row, column = np.mgrid[:100, :100]
+
+    def spot(c):
+        return 400 * np.exp(-((row - 50) ** 2 + (column - c) ** 2) / (2 * 1.3**2))
+
+    rng = np.random.default_rng(5)
+    frame = (spot(45) + spot(45 + distance) + 10 * noise((100, 100), rng)).astype("f4")
+    found = find_spots(frame, np.full((100, 100), 10, "f4")).frame
+    assert len(found) == 2
+    assert found.overlap.all()
+    np.testing.assert_allclose(np.sort(found.column_px), [45, 45 + distance], atol=0.3)
+    np.testing.assert_allclose(found.intensity, 400 * 2 * np.pi * 1.3**2, rtol=0.1)
+
+
+def test_zingers_and_tracks_are_no_spots():
+    rng = np.random.default_rng(6)
+    signal, truth = ellipses(SHAPE, 50, rng, snr=(15, 100), major=(1, 1.5))
+    frame = signal + 10 * noise(SHAPE, rng)
+    zingers = rng.integers(10, 500, (60, 2))
+    frame[zingers[:, 0], zingers[:, 1]] += rng.uniform(200, 5000, 60)
+    for row, column in rng.integers(20, 480, (10, 2)):
+        frame[row, column : column + 8] += 300
+        frame[np.arange(6) + row, column - np.arange(6)] += 300
+    kept = match_spots(find_spots(frame.astype("f4"), SIGMA), truth, 3)
+    assert kept.recall > 0.9
+    assert kept.found - len(kept.pairs) < 10
+    loose = FindSettings(point_spread=0)
+    everything = match_spots(find_spots(frame, SIGMA, settings=loose), truth, 3)
+    assert everything.found - len(everything.pairs) > 60
+
+
+def test_mask_and_border_are_flagged():
+    frame = noise((80, 80), np.random.default_rng(7))
+    frame[0:3, 40:43] += 30
+    frame[40:43, 30:33] += 30
+    frame[60:63, 60:63] += 30
+    mask = np.zeros((80, 80), bool)
+    mask[40:43, 33:50] = True
+    mask[10:20, 10:20] = True
+    frame[15, 15] = np.nan
+    strict = FindSettings(false_alarms=0.01)
+    found = find_spots(frame, np.ones((80, 80), "f4"), mask=mask, settings=strict)
+    found = found.frame.sort_values("row_px")
+    assert found.edge.tolist() == [True, True, False]
+
+
+def test_the_local_background_is_taken_off():
+    rng = np.random.default_rng(8)
+    signal, truth = ellipses(SHAPE, 60, rng, snr=(50, 80), sigma=10)
+    left_over = 6 * np.sin(np.arange(512) / 40)[:, None]
+    frame = (signal + left_over + 10 * noise(SHAPE, rng)).astype("f4")
+    found = find_spots(frame, SIGMA)
+    a, b, _ = pair_up(found.frame, truth.frame, 3)
+    there = left_over[np.rint(truth.frame.row_px.to_numpy()[b]).astype(int), 0]
+    background = found.frame.background.to_numpy()[a]
+    assert np.corrcoef(there, background)[0, 1] > 0.8
+    ratio = found.frame.intensity.to_numpy()[a] / truth.frame.intensity.to_numpy()[b]
+    assert np.median(ratio[there > 3]) == pytest.approx(1, abs=0.05)
+    assert np.median(ratio[there < -3]) == pytest.approx(1, abs=0.05)
+
+
+def test_the_table_has_its_columns_and_is_ranked():
+    rng = np.random.default_rng(9)
+    signal, _ = ellipses(SHAPE, 30, rng)
+    table = find_spots(
+        signal + 10 * noise(SHAPE, rng), SIGMA, projection=7, omega_deg=3
+    )
+    frame = table.frame
+    assert set(FOUND_COLUMNS) <= set(frame.columns)
+    assert (frame.projection == 7).all()
+    assert (frame.omega_deg == 3).all()
+    assert frame.score.is_monotonic_decreasing
+    assert (frame.row_start <= frame.row_px).all()
+    assert (frame.row_px < frame.row_stop).all()
+    assert (frame.column_start <= frame.column_px).all()
+    assert (frame.column_px < frame.column_stop).all()
+    assert frame.drop(columns="probability").notna().all(axis=None)
+
+
+def test_an_empty_frame_gives_an_empty_table():
+    empty = find_spots(np.zeros((40, 50), "f4"), np.ones((40, 50), "f4"))
+    assert len(empty) == 0
+    assert set(FOUND_COLUMNS) <= set(empty.frame.columns)
+    assert isinstance(pd.concat([empty.frame, empty.frame]), pd.DataFrame)
+    drawn = np.zeros((40, 50), "f4")
+    assert len(find_spots(drawn, np.ones((40, 50), "f4"), residual=drawn)) == 0
+
+
+def test_input_is_not_changed():
+    rng = np.random.default_rng(10)
+    frame = ndimage.gaussian_filter(noise((90, 90), rng), 1) * 5
+    sigma, mask = np.ones((90, 90), "f4"), np.zeros((90, 90), bool)
+    mask[:20] = True
+    before = frame.copy()
+    find_spots(frame, sigma, mask=mask)
+    np.testing.assert_array_equal(frame, before)
+
+
+def test_shapes_that_differ_are_named():
+    with pytest.raises(InputError, match=r"\(4, 5\)"):
+        find_spots(np.zeros((4, 6), "f4"), np.ones((4, 5), "f4"))
