@@ -66,7 +66,7 @@ def noise_map(
         values = _smooth(np.maximum(values, 1e-6)) * scale
         sigma = np.interp(background, middle, values).astype(np.float32)
         # Beyond the brightest level measured, photon noise is the safe guess.
-        above = background > middle[-1]
+        above = background > max(middle[-1], 1e-6)
         sigma[above] *= np.sqrt(background[above] / max(middle[-1], 1e-6))
     smallest = QUANTUM if _is_integer(residual, background) else 0.0
     # A frame without any noise (a simulated one) still needs a unit.
