@@ -7,7 +7,6 @@ stand beside them.
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from napari_labdct.core import (
     BeamStop,
     Detector,
     Geometry,
-    ProjectionStack,
     ScanPlan,
 )
 from napari_labdct.files import sample_path, write_spots, write_stack
@@ -49,22 +47,10 @@ def main(folder: Path) -> None:
     clean, truth = SCAN.simulate()
     detector = MeasuredScan.draw(clean.frame(0), SCAN.geometry, LOOK, seed=SCAN.seed)
     frames = [detector.expose(clean.frame(i), i) for i in range(len(clean))]
-    stack = ProjectionStack(
-        np.stack(frames),
-        clean.omega_deg,
-        SCAN.geometry,
-        "corrupted",
-        SCAN.name,
-        (*clean.history, "Background, streaks, noise and zingers added."),
-        SCAN.seed,
-    )
+    stack = clean.with_images(np.stack(frames), "corrupted", "Made to look measured.")
     folder.mkdir(parents=True, exist_ok=True)
     path = write_stack(stack, folder / "scan.tif", compress=True)
-    grey = detector.scale * LOOK.gain
-    frame = truth.frame.assign(
-        peak=truth.frame["peak"] * grey, intensity=truth.frame["intensity"] * grey
-    )
-    write_spots(replace(truth, frame=frame), folder / "truth.csv")
+    write_spots(detector.in_grey_values(truth), folder / "truth.csv")
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(truth)} spots")
 
 

@@ -13,13 +13,19 @@ import numpy as np
 from pydantic import Field
 from scipy import ndimage
 
+from napari_labdct.core import ProjectionStack, SpotTable
 from napari_labdct.core.geometry import Parameters
+from napari_labdct.files import StackWriter
 from napari_labdct.learning.corruption import View, artefacts, background
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from napari_labdct.core import Geometry
+    from napari_labdct.workflows.virtual_scan import VirtualScan
 
 HIGHEST = 65535
 """Highest grey value: 16 bit."""
@@ -118,6 +124,14 @@ class MeasuredScan:
             seed,
         )
 
+    def in_grey_values(self, spots: SpotTable) -> SpotTable:
+        """True spots with `peak` and `intensity` as the frames show them."""
+        grey = self.scale * self.look.gain
+        frame = spots.frame
+        return SpotTable(
+            frame.assign(peak=frame["peak"] * grey, intensity=frame["intensity"] * grey)
+        )
+
     def expose(self, clean: NDArray[np.float32], index: int) -> NDArray[np.uint16]:
         """One frame as the detector writes it.
 
@@ -137,3 +151,57 @@ class MeasuredScan:
         counts += (self.hot + hits) * np.sqrt(np.float32(look.photons))
         grey = np.clip(np.rint(counts * look.gain), 0, HIGHEST)
         return np.asarray(grey, np.uint16)
+
+
+def iter_to_file(
+    scan: VirtualScan, path: Path | str, *, noise: bool = False
+) -> Iterator[SpotTable]:
+    """Simulate a scan into a TIFF stack, projection by projection.
+
+    Parameters
+    ----------
+    scan
+        Sample, beam, geometry and rotation.
+    path
+        The TIFF stack; it appears when the last projection is done.
+    noise
+        Make the scan look measured (16 bit) instead of writing clean photons
+        (float32).
+
+    Yields
+    ------
+    spots
+        True spots of each projection; with noise, `peak` and `intensity` are in
+        grey values of the frames.
+
+    Raises
+    ------
+    InputError
+        If no spot can meet the detector, or the file cannot be written.
+    """
+    plan, geometry = scan.plan, scan.geometry
+    shape = (plan.count, *geometry.detector.shape)
+    history = ("Simulated photons.", *(("Made to look measured.",) if noise else ()))
+    header = ProjectionStack(
+        np.broadcast_to(np.float32(0), shape),
+        plan.omega_deg,
+        geometry,
+        "corrupted" if noise else "simulated",
+        scan.name,
+        history,
+        scan.seed,
+    )
+    kind = np.uint16 if noise else np.float32
+    detector = None
+    with StackWriter(path, header, header.kind, dtype=kind) as writer:
+        for projection in scan.iter_projections():
+            image, spots = projection.image, projection.spots
+            if noise:
+                detector = detector or MeasuredScan.draw(
+                    image, geometry, seed=scan.seed
+                )
+                writer.write(detector.expose(image, projection.index))
+                yield detector.in_grey_values(spots)
+            else:
+                writer.write(image)
+                yield spots

@@ -6,7 +6,6 @@ import functools
 import inspect
 import json
 import types
-from copy import copy
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -30,13 +29,14 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 Model = TypeVar("Model", bound=BaseModel)
-Leaves = dict[tuple[str, ...], "FieldInfo"]
+Leaves = dict[tuple[str, ...], "tuple[FieldInfo, Any]"]
+"""Fields and their defaults, by where they are in the model."""
 
 _PLAIN = (bool, int, float, str)
 
 
 def with_options(
-    verb: Callable[..., None], argument: str, model: type[BaseModel]
+    verb: Callable[..., None], argument: str, defaults: BaseModel
 ) -> Callable[..., None]:
     """A verb that takes the values of a parameter model, one option for each field.
 
@@ -47,22 +47,23 @@ def with_options(
         the model is (`validated` makes the model of it), and other typer parameters.
     argument
         Name of that keyword.
-    model
-        Fields that hold a number, text, choice or flag become options, those of
-        models inside it too; a JSON file can set all of them.
+    defaults
+        A parameter model. Its fields that hold a number, text, choice or flag
+        become options, those of models inside it too; a file can set all of them.
 
     Returns
     -------
     command
         For `typer.Typer.command`.
     """
-    named = _names(_leaves(model))
+    leaves = _leaves(defaults)
+    named = _names(leaves)
     own = [
         parameter
         for parameter in inspect.signature(verb).parameters.values()
         if parameter.name != argument
     ]
-    options = [_option(name, field_info) for name, (_, field_info) in named.items()]
+    options = [_option(name, *leaves[path]) for name, path in named.items()]
     settings = inspect.Parameter(
         "settings",
         inspect.Parameter.KEYWORD_ONLY,
@@ -77,7 +78,7 @@ def with_options(
     def command(**given: Any) -> None:
         file = given.pop("settings")
         values = _read(file) if file else {}
-        for name, (path, _) in named.items():
+        for name, path in named.items():
             value = given.pop(name)
             if value is not None:
                 one = {path[-1]: value}
@@ -142,33 +143,15 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Leaves:
+def _leaves(values: BaseModel, path: tuple[str, ...] = ()) -> Leaves:
     found: Leaves = {}
-    for name, info in model.model_fields.items():
-        kind = info.annotation
-        default = info.default if isinstance(info.default, BaseModel) else None
-        if default is not None:
-            kind = type(default)  # of a choice of models, the one that stands there
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            for inner, leaf in _leaves(kind, (*path, name)).items():
-                found[inner] = _shown(leaf, default, inner[len(path) + 1 :])
-        elif _simple(kind) is not None:
-            found[(*path, name)] = info
+    for name, info in type(values).model_fields.items():
+        value = getattr(values, name)
+        if isinstance(value, BaseModel):
+            found |= _leaves(value, (*path, name))
+        elif info.description and _simple(info.annotation) is not None:
+            found[(*path, name)] = info, value
     return found
-
-
-def _shown(
-    info: FieldInfo, default: BaseModel | None, path: tuple[str, ...]
-) -> FieldInfo:
-    """The field with the default that the outer model gives it."""
-    if default is None:
-        return info
-    value: Any = default
-    for step in path:
-        value = getattr(value, step)
-    changed = copy(info)
-    changed.default = value
-    return changed
 
 
 def _simple(kind: Any) -> Any:
@@ -181,7 +164,7 @@ def _simple(kind: Any) -> Any:
     return kind if kind in _PLAIN else None
 
 
-def _names(leaves: Leaves) -> dict[str, tuple[tuple[str, ...], FieldInfo]]:
+def _names(leaves: Leaves) -> dict[str, tuple[str, ...]]:
     """Shortest names that tell the fields apart: the field's own where it can be."""
     length = dict.fromkeys(leaves, 1)
     while True:
@@ -189,12 +172,12 @@ def _names(leaves: Leaves) -> dict[str, tuple[tuple[str, ...], FieldInfo]]:
         taken = list(names.values())
         doubled = [path for path in leaves if taken.count(names[path]) > 1]
         if not doubled:
-            return {names[path]: (path, info) for path, info in leaves.items()}
+            return {name: path for path, name in names.items()}
         for path in doubled:
             length[path] += 1
 
 
-def _option(name: str, info: FieldInfo) -> inspect.Parameter:
+def _option(name: str, info: FieldInfo, default: Any) -> inspect.Parameter:
     bounds: dict[str, Any] = {}
     for rule in info.metadata:
         low = getattr(rule, "ge", getattr(rule, "gt", None))
@@ -202,7 +185,6 @@ def _option(name: str, info: FieldInfo) -> inspect.Parameter:
         bounds |= {"min": low} if low is not None else {}
         bounds |= {"max": high} if high is not None else {}
     kind = _simple(info.annotation)
-    default = info.get_default(call_default_factory=True)
     shown = "" if default in (None, "") else f"  [default: {default}]"
     return inspect.Parameter(
         name,
@@ -211,7 +193,7 @@ def _option(name: str, info: FieldInfo) -> inspect.Parameter:
         annotation=Annotated[
             kind | None,
             typer.Option(
-                help=f"{info.description or name}{shown}",
+                help=f"{info.description}{shown}",
                 show_default=False,
                 **(bounds if kind in (int, float) else {}),
             ),

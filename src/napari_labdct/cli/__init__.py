@@ -1,0 +1,101 @@
+"""The command `labdct`: the package's verbs for a terminal."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+
+from napari_labdct.cli.cleaning import clean, run
+from napari_labdct.cli.looking import info, profile, spots
+from napari_labdct.cli.making import simulate, train
+from napari_labdct.cli.options import with_options
+from napari_labdct.core import InputError
+from napari_labdct.core.geometry import Parameters
+
+_HELP = """Spot cleanup in laboratory X-ray diffraction contrast tomography (LabDCT).
+
+A scan is a folder of TIFF frames, or one TIFF stack. Try "labdct run" without
+anything else to see what the package does with its own sample scan."""
+
+
+def _find_settings() -> Parameters:
+    from napari_labdct.analysis.find import FindSettings
+
+    return FindSettings()
+
+
+def _virtual_scan() -> Parameters:
+    from napari_labdct.workflows.virtual_scan import VirtualScan
+
+    return VirtualScan.preset("hovad2020")
+
+
+def _training_settings() -> Parameters:
+    from napari_labdct.learning import TrainingSettings
+
+    return TrainingSettings()
+
+
+_VERBS: tuple[Callable[..., None], ...] = (
+    run,
+    clean,
+    spots,
+    profile,
+    simulate,
+    train,
+    info,
+)
+_MODELS: dict[str, tuple[str, Callable[[], Parameters]]] = {
+    "spots": ("find", _find_settings),
+    "simulate": ("scan", _virtual_scan),
+    "train": ("training", _training_settings),
+}
+"""Verbs with a parameter model: the keyword it fills, and its defaults."""
+
+
+def build(asked: str = "") -> typer.Typer:
+    """The command with all its verbs.
+
+    Parameters
+    ----------
+    asked
+        The verb that will run. Only its parameter model is imported and turned
+        into options: the others may bring whole libraries with them.
+    """
+    app = typer.Typer(
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # units in brackets would pass for markup
+    )
+    for verb in _VERBS:
+        name = verb.__name__
+        if name in _MODELS:
+            keyword, model = _MODELS[name]
+            defaults = model() if name == asked else Parameters()
+            verb = with_options(verb, keyword, defaults)
+        app.command(name)(verb)
+    return app
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"labdct: warning: {message}", file=sys.stderr)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; errors a user can mend are one sentence and exit status 1."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Its remarks on damaged files come on top of our own sentence.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    asked = next((word for word in given if not word.startswith("-")), "")
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            build(asked)(args=given, prog_name="labdct")
+        except InputError as error:
+            print(f"labdct: {error}", file=sys.stderr)
+            raise SystemExit(1) from None

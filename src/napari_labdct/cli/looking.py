@@ -1,0 +1,158 @@
+"""Verbs that look at scans: spots, profile, info."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_labdct.cli.common import (
+    Device,
+    Flip,
+    Stack,
+    Start,
+    Step,
+    Values,
+    bar,
+    load_denoiser,
+    read,
+    say,
+)
+from napari_labdct.cli.options import validated
+from napari_labdct.core import InputError
+
+if TYPE_CHECKING:
+    from napari_labdct.workflows.lines import Line
+
+
+def spots(
+    stack: Stack,
+    find: Values,
+    out: Annotated[Path, typer.Option(help="Spot table to write (CSV).")] = Path(
+        "spots.csv"
+    ),
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Cleans every frame first; a model folder, the name of a built-in "
+            "model, or none."
+        ),
+    ] = "default",
+    device: Device = "auto",
+    omega_start: Start = None,
+    omega_step: Step = None,
+    flip: Flip = "auto",
+) -> None:
+    """Find and measure the diffraction spots of a scan.
+
+    Give the scan as measured: it is cleaned on the way, and intensities are summed
+    on what was measured.
+    """
+    from napari_labdct.analysis.find import FindSettings
+    from napari_labdct.core import SpotTable
+    from napari_labdct.files import write_spots
+    from napari_labdct.workflows.spot_finding import iter_spots
+
+    settings = validated(FindSettings, find)
+    scan = read(stack, omega_start, omega_step, flip)
+    denoiser = None if model == "none" else load_denoiser(model, device)
+    steps = iter_spots(scan, denoiser, settings)
+    table = SpotTable.concatenate(list(bar(steps, "Finding spots", len(scan))))
+    write_spots(table, out)
+    say(f"{out}: {len(table)} spots, {len(table) / len(scan):.4g} a projection")
+
+
+def profile(
+    stack: Stack,
+    line: Annotated[
+        list[str],
+        typer.Option(
+            help="Ends of a line in pixels: row,column,row,column. Give several "
+            "lines by repeating it; they are named A, B, C, …",
+            show_default=False,
+        ),
+    ],
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another stack of the same scan, such as the cleaned one; repeat "
+            "for more.",
+            show_default=False,
+        ),
+    ] = None,
+    projection: Annotated[
+        int, typer.Option(help="Projection, counted from 0.", min=0)
+    ] = 0,
+    width: Annotated[
+        int, typer.Option(help="Width averaged across the line [px].", min=1)
+    ] = 1,
+    out: Annotated[Path, typer.Option(help="Grey values to write (CSV).")] = Path(
+        "profiles.csv"
+    ),
+    flip: Flip = "auto",
+) -> None:
+    """Take grey values along lines, through one stack or several."""
+    from napari_labdct.files import write_profiles
+    from napari_labdct.workflows.profiles import profiles_of
+
+    paths = [stack, *(against or [])]
+    alike = len({path.stem for path in paths}) < len(paths)
+    stacks = {str(p) if alike else p.stem: read(p, flip=flip) for p in paths}
+    lines = [_line(text) for text in line]
+    found = profiles_of(stacks, lines, projection=projection, width=width)
+    write_profiles(found, out)
+    say(f"{out}: {len(found)} line(s) through projection {projection}")
+
+
+def info(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A scan; the installation itself when left out."),
+    ] = None,
+) -> None:
+    """Tell what a scan's files say, or what this installation can do."""
+    if path is None:
+        _print_installation()
+        return
+    scan = read(path)
+    count, rows, columns = scan.shape
+    middle = scan.frame(count // 2)
+    omega = scan.omega
+    say(f"source       {scan.source}")
+    say(f"projections  {count} of {rows} × {columns} px, {scan.images.dtype}")
+    known = bool((omega == omega).all())
+    say(f"omega        {f'{omega[0]:g}° to {omega[-1]:g}°' if known else 'unknown'}")
+    say(f"kind         {scan.kind}")
+    say(f"grey values  {middle.min():g} to {middle.max():g} in the middle projection")
+    if scan.geometry:
+        geometry = scan.geometry
+        say(
+            f"geometry     source to sample {geometry.source_to_sample:g} mm, sample "
+            f"to detector {geometry.sample_to_detector:g} mm, pixel "
+            f"{geometry.detector.pixel_size:g} µm"
+        )
+    for line in scan.history:
+        say(f"history      {line}")
+
+
+def _line(text: str) -> "Line":
+    try:
+        row, column, last_row, last_column = (float(word) for word in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"The line {text!r} cannot be understood: give row,column,row,column in "
+            "pixels, such as 10,20,200,300."
+        ) from None
+    return (row, column), (last_row, last_column)
+
+
+def _print_installation() -> None:
+    from importlib.metadata import version
+
+    from napari_labdct.files import sample_path
+    from napari_labdct.learning import available_devices, model_folders
+
+    for name in ("napari-labdct", "napari", "torch", "numpy"):
+        say(f"{name:<13}  {version(name)}")
+    say(f"{'devices':<13}  {', '.join(available_devices())}")
+    say(f"{'models':<13}  {', '.join(model_folders()) or 'none'}")
+    say(f"{'sample scan':<13}  {sample_path()}")

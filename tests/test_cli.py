@@ -1,0 +1,260 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_labdct.cli import build, cleaning, looking, main
+from napari_labdct.files import read_spots, read_stack, write_stack
+
+VERBS = ("run", "clean", "spots", "profile", "simulate", "train", "info")
+
+
+@pytest.fixture
+def scan(small_stack, tmp_path):
+    return write_stack(small_stack, tmp_path / "scan.tif")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, threshold):
+    for module in (cleaning, looking):
+        monkeypatch.setattr(module, "load_denoiser", lambda *_: threshold)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+
+def labdct(*words) -> int:
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in words])
+    return end.value.code or 0
+
+
+def fails(capsys, *words) -> str:
+    """The one sentence a user sees."""
+    assert labdct(*words) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("labdct: ")
+    return error
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb, capsys):
+    assert labdct(verb, "--help") == 0
+    text = capsys.readouterr().out
+    assert f"labdct {verb}" in text
+    options = re.split(r"^  (?=--)", text, flags=re.M)[1:]
+    assert all(len(option.split()) > 4 for option in options), "an option says nothing"
+
+
+def test_without_a_verb_all_are_listed(capsys):
+    labdct()
+    text = "".join(capsys.readouterr())
+    assert all(re.search(rf"^  {verb} ", text, re.M) for verb in VERBS)
+
+
+def test_run_does_the_main_job_and_says_so(scan, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert labdct("run", scan, "--out", out) == 0
+    names = {path.name for path in out.iterdir()}
+    assert names == {"cleaned.tif", "difference.tif", "spots.csv", "figure.png"}
+    text = capsys.readouterr().out
+    assert "5 projections of 96 × 128 px" in text
+    assert re.search(r"^noise of a pixel, σ +[\d.]+ +0$", text, re.M)
+    assert "no screen" in text
+    assert str(out / "figure.png") in text
+
+
+def test_clean_writes_stacks(scan, tmp_path, small_stack):
+    out, rest = tmp_path / "c.tif", tmp_path / "d.tif"
+    words = ("--omega-start", 90, "--omega-step", -1)
+    assert labdct("clean", scan, "--out", out, "--difference", rest, *words) == 0
+    cleaned, difference = read_stack(out), read_stack(rest)
+    np.testing.assert_allclose(
+        cleaned.images + difference.images, small_stack.images, rtol=1e-6
+    )
+    np.testing.assert_allclose(cleaned.omega, 90 - np.arange(5))
+
+
+def test_spots_finds_with_and_without_a_network(scan, tmp_path):
+    out = tmp_path / "s.csv"
+    counts = {}
+    for name, words in {
+        "network": (),
+        "none": ("--model", "none"),
+        "strict": ("--model", "none", "--false-alarms", "1e-9"),
+    }.items():
+        assert labdct("spots", scan, "--out", out, *words) == 0
+        counts[name] = len(read_spots(out))
+    assert counts["network"] > 25
+    assert 25 < counts["strict"] <= counts["none"] < 80
+
+
+def test_spots_of_a_cleaned_stack_are_refused(scan, tmp_path, capsys):
+    labdct("clean", scan, "--out", tmp_path / "c.tif")
+    capsys.readouterr()
+    error = fails(capsys, "spots", tmp_path / "c.tif", "--out", tmp_path / "s.csv")
+    assert "cleaned already" in error
+
+
+def test_profile_through_two_stacks(scan, tmp_path, small_stack):
+    labdct("clean", scan, "--out", tmp_path / "cleaned.tif")
+    out = tmp_path / "p.csv"
+    lines = ("--line", "10,20,10,60", "--line", "5,5,50,5")
+    words = ("--against", tmp_path / "cleaned.tif", "--projection", 2, "--out", out)
+    assert labdct("profile", scan, *lines, *words) == 0
+    table = pd.read_csv(out)
+    assert list(table["line"].unique()) == ["A", "B"]
+    first = table[table["line"] == "A"]
+    np.testing.assert_allclose(first["scan"], small_stack.frame(2)[10, 20:61])
+    np.testing.assert_allclose(first["column_px"], np.arange(20, 61))
+    assert {"cleaned", "distance_px", "row_px"} <= set(table.columns)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--line", "1,2,3"), "row,column,row,column"),
+        (("--line", "1,2,3,900"), "outside of the frame"),
+        (("--line", "1,2,3,4", "--projection", "9"), "no projection 9"),
+    ],
+)
+def test_bad_lines(scan, tmp_path, capsys, words, what):
+    assert what in fails(capsys, "profile", scan, *words, "--out", tmp_path / "p.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["scan.tif"]
+
+
+SMALL = (
+    *("--count", 2, "--rows", 100, "--columns", 120, "--pixel-size", 66),
+    *("--diameter", 150, "--sample-height", 150, "--grain-size", 60),
+)
+
+
+def test_simulate_writes_scan_and_truth(tmp_path):
+    out, truth = tmp_path / "a.tif", tmp_path / "a.csv"
+    words = ("--out", out, "--truth", truth, "--workers", 1)
+    assert labdct("simulate", *SMALL, *words) == 0
+    scan = read_stack(out)
+    assert scan.shape == (2, 100, 120)
+    assert scan.kind == "simulated"
+    assert scan.geometry.detector.pixel_size == 66
+    assert scan.geometry.beam_stop.height > 3  # the preset's
+    assert read_spots(truth).is_truth
+
+
+def test_simulate_with_noise_takes_settings_from_a_file(tmp_path):
+    settings = tmp_path / "run.yaml"
+    settings.write_text("plan: {omega_step: 7}\nseed: 5\n")
+    out = tmp_path / "a.tif"
+    words = ("--noise", "--settings", settings, "--out", out, "--seed", 6)
+    assert labdct("simulate", *SMALL, *words) == 0
+    scan = read_stack(out)
+    assert scan.images.dtype == np.uint16
+    assert scan.seed == 6  # the command line has the last word
+    np.testing.assert_allclose(scan.omega, [0, 7])
+
+
+@pytest.mark.slow
+def test_train_writes_a_model_folder(tmp_path):
+    labdct("simulate", *SMALL, "--out", tmp_path / "a.tif")
+    small = ("--epochs", 1, "--steps", 2, "--validation-steps", 1, "--batch", 2)
+    words = (*small, "--crop", 64, "--base", 4, "--depth", 1, "--device", "cpu")
+    out = tmp_path / "model"
+    assert labdct("train", tmp_path / "a.tif", "--out", out, *words) == 0
+    assert {"config.json", "weights.safetensors"} <= {p.name for p in out.iterdir()}
+
+
+def test_info(scan, capsys):
+    assert labdct("info", scan) == 0
+    text = capsys.readouterr().out
+    for expected in ("5 of 96 × 128 px, uint16", "-10° to -2°", "6.72 µm", "Drawn."):
+        assert expected in text
+    assert labdct("info") == 0
+    assert "torch" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["run", "clean", "spots"])
+def test_bad_input_is_one_sentence(verb, tmp_path, capsys):
+    place = tmp_path / "in"
+    place.mkdir()
+    bad = place / "bad.tif"
+    out = ("--out", tmp_path / "result")
+    assert "does not exist" in fails(capsys, verb, bad, *out)
+    assert "holds no TIFF files" in fails(capsys, verb, place, *out)
+    bad.write_text("grey values")
+    assert re.search(r"bad\.tif is not a TIFF", fails(capsys, verb, bad, *out))
+    whole = np.ones((3, 40, 50), np.uint16)
+    tifffile.imwrite(bad, whole, photometric="minisblack")
+    bad.write_bytes(bad.read_bytes()[:-3000])
+    assert re.search(r"bad\.tif.* truncated", fails(capsys, verb, place, *out))
+    frames = np.ones((3, 40, 50), np.float32)
+    frames[1, 2, 3] = np.nan
+    tifffile.imwrite(bad, frames, photometric="minisblack")
+    assert re.search(r"bad\.tif holds NaN", fails(capsys, verb, bad, *out))
+    result = tmp_path / "result"
+    assert not result.exists() or not list(result.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} <= {"in", "result"}
+
+
+@pytest.mark.filterwarnings("default")
+def test_colour_pictures_are_read_with_one_warning(tmp_path, capsys):
+    picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, picture, photometric="rgb")
+    assert labdct("info", path) == 0
+    error = capsys.readouterr().err
+    assert error.count("labdct: warning:") == 1
+    assert "luminance" in error
+
+
+def test_settings_out_of_range(scan, tmp_path, capsys):
+    assert labdct("spots", scan, "--valley", 2) == 2
+    assert "valley" in capsys.readouterr().err
+    settings = tmp_path / "s.json"
+    settings.write_text('{"valley": 2}')
+    assert "valley = 2" in fails(capsys, "spots", scan, "--settings", settings)
+    settings.write_text('{"vallay": 0.2}')
+    assert "vallay" in fails(capsys, "spots", scan, "--settings", settings)
+    settings.write_text("[")
+    assert "JSON" in fails(capsys, "spots", scan, "--settings", settings)
+    assert labdct("simulate", "--preset", "none") == 1
+
+
+def test_help_is_quick():
+    code = (
+        "import sys; from napari_labdct.cli import build; build(); print(*sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    heavy = {"torch", "napari", "matplotlib", "scipy", "tifffile", "dask", "gemmi"}
+    assert not heavy & set(found.stdout.split())
+    assert build().registered_commands
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are of another kind")
+def test_ctrl_c_leaves_nothing_behind(tmp_path):
+    out = tmp_path / "a.tif"
+    words = ["-c", "from napari_labdct.cli import main; main()", "simulate"]
+    words += ["--count", "50", "--workers", "1", "--out", str(out)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    job = subprocess.Popen(
+        [sys.executable, *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    while not list(tmp_path.iterdir()):
+        assert job.poll() is None
+        time.sleep(0.1)
+    job.send_signal(signal.SIGINT)
+    _, error = job.communicate(timeout=60)
+    assert job.returncode not in (0, None)
+    assert "Traceback" not in error
+    assert not list(tmp_path.iterdir())
