@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from napari_labdct.analysis.regions import largest, split_regions, with_any
+from napari_labdct.analysis.regions import connected_to, largest, split_regions
 
 
 def hills(places, heights, sigma=3.0, shape=(60, 80)):
@@ -18,7 +18,7 @@ def hills(places, heights, sigma=3.0, shape=(60, 80)):
 
 def count(land, **kwargs):
     given = {"depth": 0.0, "contrast": 0.0, "least": 0.0} | kwargs
-    _, region = split_regions(land, land > 1, **given)
+    region = split_regions(land, np.flatnonzero(land > 1), **given)
     return len(np.unique(region))
 
 
@@ -26,7 +26,8 @@ def test_equals_watershed_without_merging():
     land = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(50, 70)), 2)
     land = (land / land.std()).astype(np.float32)
     support = land > 0.3
-    pixels, region = split_regions(land, support, depth=0, contrast=0, least=-9)
+    pixels = np.flatnonzero(support)
+    region = split_regions(land, pixels, depth=0, contrast=0, least=-9)
     ours = np.full(land.size, -1)
     ours[pixels] = region
     theirs = watershed(-land, mask=support, connectivity=2).ravel()
@@ -40,7 +41,8 @@ def test_equals_watershed_without_merging():
 
 def test_two_hills_are_two_regions_and_keep_their_sides():
     land = hills([(30, 30), (30, 42)], [10, 8])
-    pixels, region = split_regions(land, land > 1, depth=1, contrast=0.1, least=0)
+    pixels = np.flatnonzero(land > 1)
+    region = split_regions(land, pixels, depth=1, contrast=0.1, least=0)
     _, column = np.divmod(pixels, land.shape[1])
     left = region[column == 30][0]
     assert (region[column < 35] == left).all()
@@ -76,10 +78,8 @@ def test_plateaus_are_one_region():
 def test_support_up_to_the_border_and_nothing_at_all():
     land = np.full((6, 7), 2.0, np.float32)
     assert count(land, depth=0.5) == 1
-    pixels, region = split_regions(
-        land, np.zeros_like(land, bool), depth=1, contrast=0, least=0
-    )
-    assert pixels.size == region.size == 0
+    none = np.empty(0, np.intp)
+    assert split_regions(land, none, depth=1, contrast=0, least=0).size == 0
 
 
 def test_opposite_borders_do_not_touch():
@@ -88,13 +88,12 @@ def test_opposite_borders_do_not_touch():
     assert count(land, depth=100, contrast=0.9) == 2
 
 
-def test_largest_and_with_any():
+def test_largest_and_connected_to():
     region = np.array([1, 0, 1, 2])
     values = np.array([3.0, -1.0, 5.0, 0.0])
     np.testing.assert_array_equal(largest(values, region), [-1, 5, 0])
     support = np.array([[1, 1, 0, 0, 1], [0, 0, 0, 0, 1], [0, 0, 1, 0, 0]], bool)
     wanted = np.zeros_like(support)
-    wanted[1, 4] = wanted[1, 2] = True
-    kept = with_any(support, wanted)
-    assert kept.sum() == 2
-    assert kept[0, 4]
+    wanted[1, 4] = wanted[2, 2] = True
+    wanted[2, 0] = True
+    assert connected_to(wanted, support).tolist() == [4, 9, 12]

@@ -16,7 +16,7 @@ from napari_labdct.analysis.photometry import (
     local_background,
     trusted,
 )
-from napari_labdct.analysis.regions import largest, split_regions, with_any
+from napari_labdct.analysis.regions import connected_to, largest, split_regions
 from napari_labdct.analysis.shape import WINDOW, shape_of, sharpness
 from napari_labdct.core import InputError, SpotTable
 from napari_labdct.core.geometry import Parameters
@@ -251,9 +251,9 @@ def _in_residual(
     """Spots of a frame that was not cleaned."""
     fine, best = _significance(units, settings)
     strong = use & (best > threshold)
-    support = with_any(use & (fine > SUPPORT) | strong, strong)
-    pixels, spot = split_regions(
-        fine, support, depth=3.0, contrast=settings.valley, least=threshold
+    pixels = connected_to(strong, use & (fine > SUPPORT) | strong)
+    spot = split_regions(
+        fine, pixels, depth=3.0, contrast=settings.valley, least=threshold
     )
     height = fine.ravel()[pixels].astype(np.float64)
     core, score = largest(height, spot), largest(best.ravel()[pixels], spot)
@@ -279,9 +279,9 @@ def _in_cleaned(
     support = use & (landscape > CLEANED_SUPPORT)
     if probability is not None:
         support &= probability > 0.5
-    support = with_any(support, best > threshold)
-    pixels, spot = split_regions(
-        landscape, support, depth=1.0, contrast=settings.valley, least=1.0
+    pixels = connected_to(best > threshold, support)
+    spot = split_regions(
+        landscape, pixels, depth=1.0, contrast=settings.valley, least=1.0
     )
     height = landscape.ravel()[pixels].astype(np.float64)
     core, score = (largest(part.ravel()[pixels], spot) for part in (fine, best))

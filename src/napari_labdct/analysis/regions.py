@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 def split_regions(
     landscape: NDArray[np.float32],
-    support: NDArray[np.bool_],
+    pixels: NDArray[np.intp],
     *,
     depth: float,
     contrast: float,
     least: float,
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Divide the support into one region for each significant maximum.
+) -> NDArray[np.intp]:
+    """Divide pixels into one region for each significant maximum.
 
     Every pixel climbs to the maximum that its steepest way up leads to. Then,
     from the highest saddle down, two regions that meet become one unless the
@@ -30,8 +30,8 @@ def split_regions(
     ----------
     landscape
         Height of every pixel, shape (rows, columns).
-    support
-        Pixels to divide, shape (rows, columns).
+    pixels
+        Flat indices of the pixels to divide, ascending, shape (N,).
     depth
         Least rise of a maximum above the saddle to a higher one.
     contrast
@@ -41,24 +41,22 @@ def split_regions(
 
     Returns
     -------
-    pixels, region
-        Flat indices of the support's pixels, ascending, and the number of the
-        region of each (0, 1, …), both of shape (N,). Regions meet along edges
-        or corners.
+    region
+        Number of each pixel's region (0, 1, …), shape (N,). Pixels that share an
+        edge or a corner are neighbours.
     """
-    rows, columns = support.shape
-    pixels = np.flatnonzero(support)
     if pixels.size == 0:
-        return pixels, pixels
+        return pixels
+    rows, columns = landscape.shape
     height = landscape.ravel()[pixels].astype(np.float64)
     # Ranks have no ties, so that plateaus cannot send pixels round in circles.
     rank = np.empty(pixels.size, np.int64)
-    rank[np.argsort(height, kind="stable")] = np.arange(pixels.size)
+    rank[np.argsort(height)] = np.arange(pixels.size)
     width = columns + 2
     place = (pixels // columns + 1) * width + pixels % columns + 1
-    where = np.full((rows + 2) * width, pixels.size, np.int64)
+    where = np.full((rows + 2) * width, pixels.size, np.int32)
     where[place] = np.arange(pixels.size)
-    # One more entry stands for everything outside of the support.
+    # One more entry stands for everything outside.
     padded = np.append(rank, -1)
     forward = (1, width - 1, width, width + 1)
     parent = np.arange(pixels.size)
@@ -73,17 +71,24 @@ def split_regions(
         if np.array_equal(grandparent, parent):
             break
         parent = grandparent
-    top, basin = np.unique(parent, return_inverse=True)
+    top = np.flatnonzero(parent == np.arange(pixels.size))
+    basin = _numbered(top, pixels.size)[parent]
     saddles = _saddles(basin, height, [where[place + step] for step in forward])
     root = _merge(height[top], saddles, depth, contrast, least)
-    _, region = np.unique(root[basin], return_inverse=True)
-    return pixels, region
+    return _numbered(np.unique(root), top.size)[root[basin]]
+
+
+def _numbered(members: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    """Numbers 0, 1, … of the members of 0 to size − 1."""
+    number = np.zeros(size, np.intp)
+    number[members] = np.arange(members.size)
+    return number
 
 
 def _saddles(
     basin: NDArray[np.intp],
     height: NDArray[np.float64],
-    neighbours: list[NDArray[np.int64]],
+    neighbours: list[NDArray[np.int32]],
 ) -> list[tuple[float, int, int]]:
     """Highest pass between every two basins that touch: (height, basin, basin)."""
     count = int(basin.max()) + 1
@@ -149,15 +154,28 @@ def largest(
         0 to R − 1 has a pixel.
     """
     top = np.full(int(region.max(initial=-1)) + 1, -np.inf)
-    np.maximum.at(top, region, values)
+    np.maximum.at(top, region, values.astype(np.float64))
     return top
 
 
-def with_any(
-    support: NDArray[np.bool_], wanted: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Those connected parts of the support that hold a wanted pixel."""
+def connected_to(
+    wanted: NDArray[np.bool_], support: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    """Pixels of those connected parts of the support that hold a wanted pixel.
+
+    Parameters
+    ----------
+    wanted, support
+        Shape (rows, columns).
+
+    Returns
+    -------
+    pixels
+        Flat indices, ascending.
+    """
     labels, count = ndimage.label(support, np.ones((3, 3), bool))
     strong = np.zeros(count + 1, bool)
-    strong[labels[wanted & support]] = True
-    return np.asarray(strong[labels])
+    strong[labels.ravel()[np.flatnonzero(wanted)]] = True
+    strong[0] = False
+    pixels = np.flatnonzero(support)
+    return pixels[strong[labels.ravel()[pixels]]]
