@@ -6,9 +6,14 @@ from .core.geometry import ScanPlan as ScanPlan
 from .core.profile import LineProfile as LineProfile
 from .core.spots import SpotTable as SpotTable
 from .core.stack import ProjectionStack as ProjectionStack
+from .files.export import write_stack as write_stack
+from .files.tiff import read_stack as read_stack
+from .learning.denoiser import Denoiser as Denoiser
+from .workflows.cleanup import clean as clean
 
 __all__ = [
     "BeamStop",
+    "Denoiser",
     "Detector",
     "Geometry",
     "InputError",
@@ -16,4 +21,7 @@ __all__ = [
     "ProjectionStack",
     "ScanPlan",
     "SpotTable",
+    "clean",
+    "read_stack",
+    "write_stack",
 ]
