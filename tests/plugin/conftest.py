@@ -1,0 +1,122 @@
+"""Viewers with and without a window, and networks that need no PyTorch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+HAS_DISPLAY = bool(os.environ.get("DISPLAY")) or not sys.platform.startswith("linux")
+if not HAS_DISPLAY:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# A widget that outlives its viewer fails the test that made it.
+os.environ["NAPARI_STRICT_QT"] = "1"
+
+from napari_labdct.plugin.models import ModelShelf  # noqa: E402  # needs the settings
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "gl" in item.keywords and not HAS_DISPLAY:
+            item.add_marker(pytest.mark.skip(reason="no display: run under xvfb-run"))
+
+
+class FakeDenoiser:
+    """Cuts everything below 5 sigma; counts how often it was asked."""
+
+    name = "fake"
+
+    def __init__(self):
+        self.asked = 0
+
+    def clean_frame(self, frame, statistics, centre=None):
+        self.asked += 1
+        signal = frame - statistics.background
+        image = np.where(signal > 5 * statistics.sigma, signal, 0).astype(np.float32)
+        return SimpleNamespace(image=image, probability=(image > 0).astype(np.float32))
+
+
+class FakeShelf(ModelShelf):
+    """Two models and one device, at hand at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = FakeDenoiser()
+
+    def look(self):
+        self.folders = {"fake": Path("fake"), "other": Path("other")}
+        self.devices = ["cpu"]
+        yield "models"
+
+    def get(self, name, device):
+        return self.network
+
+
+@pytest.fixture
+def models():
+    return FakeShelf()
+
+
+@pytest.fixture
+def viewer(qapp):
+    """A viewer without a window."""
+    from napari.components import ViewerModel
+
+    return ViewerModel()
+
+
+@pytest.fixture
+def wait(qtbot):
+    """Wait until something is true, with the event loop running."""
+
+    def until(condition, timeout=10_000):
+        qtbot.waitUntil(lambda: bool(condition()), timeout=timeout)
+
+    return until
+
+
+@pytest.fixture
+def drag():
+    """Drag on a layer through napari's own mouse callbacks, in its data's pixels."""
+    from napari.utils._test_utils import read_only_mouse_event
+    from napari.utils.interactions import (
+        mouse_move_callbacks,
+        mouse_press_callbacks,
+        mouse_release_callbacks,
+    )
+
+    def run(viewer, layer, points, on_move=lambda: None):
+        kinds = ["mouse_press"] + ["mouse_move"] * (len(points) - 1)
+        for kind, point in zip(kinds, points, strict=True):
+            position = tuple(layer.data_to_world(point))
+            viewer.cursor.position = position
+            event = read_only_mouse_event(
+                type=kind,
+                is_dragging=kind == "mouse_move",
+                position=position,
+                pos=np.array(point),
+                view_direction=None,
+                up_direction=None,
+                dims_displayed=[0, 1],
+            )
+            if kind == "mouse_press":
+                mouse_press_callbacks(layer, event)
+            else:
+                mouse_move_callbacks(layer, event)
+                on_move()
+        event = read_only_mouse_event(
+            type="mouse_release",
+            is_dragging=False,
+            position=tuple(layer.data_to_world(points[-1])),
+            pos=np.array(points[-1]),
+            view_direction=None,
+            up_direction=None,
+            dims_displayed=[0, 1],
+        )
+        mouse_release_callbacks(layer, event)
+
+    return run

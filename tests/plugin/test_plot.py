@@ -1,0 +1,166 @@
+"""Axes, ticks, and what the plot widget draws."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+
+from napari_labdct.plugin.drawing import Curve, Panel, Plot, thin
+from napari_labdct.plugin.plot import CurvePlot
+from napari_labdct.plugin.scale import Axis, label, round_step
+
+
+@pytest.mark.parametrize(
+    ("axis", "most", "ticks"),
+    [
+        (Axis(0, 10), 5, [0, 2, 4, 6, 8, 10]),
+        (Axis(-1.3, 0.9), 4, [-1, 0]),
+        (Axis(97, 103), 3, [98, 100, 102]),
+        (Axis(1, 1000, True), 8, [1, 10, 100, 1000]),
+    ],
+)
+def test_ticks_are_round(axis, most, ticks):
+    np.testing.assert_allclose(axis.ticks(most), ticks)
+
+
+def test_a_logarithmic_axis_of_less_than_a_decade_has_ticks():
+    assert len(Axis(20, 80, True).ticks(5)) >= 3
+
+
+@pytest.mark.parametrize("axis", [Axis(-3, 5), Axis(0.1, 1e4, True)])
+def test_place_and_value_are_inverse(axis):
+    for value in (0.2, 1.0, 4.0):
+        (place,) = axis.place(np.array([value]))
+        assert axis.value(place) == pytest.approx(value)
+
+
+def test_an_axis_holds_its_data_and_ignores_nan():
+    axis = Axis.around([np.array([1.0, np.nan, 3.0]), np.array([7.0])])
+    assert axis.low < 1
+    assert axis.high > 7
+    assert Axis.around([]) == Axis(0, 1)
+    assert Axis.around([np.array([5.0, 5.0])]).low < 5
+    log = Axis.around([np.array([-4.0, 0.0, 10.0, 1e9])], log=True)
+    assert log.low > 1e4
+
+
+def test_round_steps():
+    steps = [round_step(value) for value in (0.013, 0.2, 3, 5, 7)]
+    assert steps == pytest.approx([0.02, 0.2, 5, 5, 10])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (12000, "12k"), (0.25, "0.25"), (1e-4, "1e-4"), (2e7, "2e7")],
+)
+def test_labels_are_short(value, text):
+    assert label(value) == text
+
+
+def test_thinning_keeps_every_extreme():
+    rng = np.random.default_rng(0)
+    x, y = np.arange(10_000.0), rng.normal(size=10_000)
+    y[4321], y[77] = 99, -99
+    few_x, few_y = thin(x, y, 300)
+    assert len(few_x) <= 2 * 600 + 4
+    assert (few_y.max(), few_y.min()) == (99, -99)
+    assert (few_x[0], few_x[-1]) == (0, 9999)
+    assert np.all(np.diff(few_x) > 0)
+
+
+@pytest.fixture
+def plot(qtbot):
+    widget = CurvePlot()
+    qtbot.addWidget(widget)
+    widget.resize(400, 300)
+    widget.show()
+    return widget
+
+
+def curve(colour="#ff0000", height=1.0):
+    x = np.arange(200.0)
+    return Curve(x, height * np.sin(x / 9), colour, "cleaned")
+
+
+def pixels(widget, colour):
+    """How many pixels of the widget are nearly of a colour."""
+    image = (
+        widget.grab()
+        .toImage()
+        .convertToFormat(widget.grab().toImage().Format.Format_RGB32)
+    )
+    bits = image.constBits()
+    bits.setsize(image.sizeInBytes())
+    array = np.frombuffer(bits, np.uint8).reshape(image.height(), image.width(), 4)
+    wanted = np.array([int(colour[i : i + 2], 16) for i in (5, 3, 1)])
+    return int((np.abs(array[..., :3].astype(int) - wanted).max(-1) < 60).sum())
+
+
+def test_curves_are_drawn_in_their_colours(plot):
+    panel = Panel("A", "#00ff00", (curve("#ff0000"), curve("#0000ff", 0.3)))
+    assert pixels(plot, "#ff0000") == 0
+    plot.show_plot(Plot((panel,), "distance [px]", "grey value"))
+    for colour in ("#ff0000", "#0000ff"):
+        assert pixels(plot, colour) > 100
+
+
+def test_nothing_to_show_is_said_in_words(plot):
+    ground = plot.palette().color(plot.backgroundRole()).name()
+    before = pixels(plot, ground)
+    plot.show_plot(Plot(empty="Press Draw, then drag a line over the image."))
+    assert pixels(plot, ground) < before
+
+
+@pytest.mark.parametrize(
+    "curves",
+    [
+        (),
+        (Curve(np.empty(0), np.empty(0), "red"),),
+        (Curve(np.arange(5.0), np.full(5, np.nan), "red"),),
+        (Curve(np.zeros(1), np.ones(1), "red"),),
+        (Curve(np.arange(3.0), np.array([0.0, -1.0, 5.0]), "red"),),
+    ],
+)
+@pytest.mark.parametrize("log", [False, True])
+def test_odd_curves_do_not_break_it(plot, curves, log):
+    plot.show_plot(Plot((Panel("A", "", curves),), log=log))
+    plot.set_cursor_at(0, 0.5)
+    assert not plot.grab().isNull()
+
+
+def test_the_mouse_tells_its_place_in_the_data(plot, qtbot):
+    plot.show_plot(Plot((Panel("A", "", (curve(),)), Panel("B", "", (curve(),)))))
+    plot.grab()
+    seen = []
+    plot.hovered.connect(lambda panel, x: seen.append((panel, x)))
+    plot.left.connect(lambda: seen.append("left"))
+    box = plot._frames[1].box
+
+    def move(point):
+        none = Qt.MouseButton.NoButton
+        event = QMouseEvent(
+            QMouseEvent.Type.MouseMove,
+            point,
+            point,
+            none,
+            none,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        plot.mouseMoveEvent(event)
+
+    move(QPointF(box.left() + box.width() / 4, box.center().y()))
+    panel, x = seen[0]
+    assert panel == 1
+    assert x == pytest.approx(199 / 4, abs=0.5)
+    move(QPointF(1, 1))
+    assert seen[1] == "left"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_it_is_saved_whole(plot, tmp_path, suffix):
+    plot.show_plot(Plot((Panel("A", "#ffb000", (curve(),)),), "distance [px]"))
+    path = tmp_path / f"plot{suffix}"
+    plot.save(path)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    content = path.read_bytes()
+    assert b"<polyline" in content if suffix == ".svg" else content[1:4] == b"PNG"

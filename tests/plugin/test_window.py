@@ -1,0 +1,148 @@
+"""A few real windows: the widgets docked, clicked and dragged as a user would."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
+
+from napari_labdct.plugin import layers, lines
+from napari_labdct.plugin.clean import CleanController
+from napari_labdct.plugin.clean_view import CleanView
+from napari_labdct.plugin.profiles import LineProfiles
+from napari_labdct.plugin.tasks import State
+from tests.conftest import draw_stack
+
+pytestmark = pytest.mark.gl
+
+
+@pytest.fixture
+def window(make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1300, 900)
+    return viewer
+
+
+@pytest.fixture
+def clean(window, models, wait):
+    view = CleanView()
+    view.controller = CleanController(window, view, models)
+    window.window.add_dock_widget(view, name="Clean stack")
+    wait(lambda: view.controller.model.ready)
+    return view
+
+
+class Mouse:
+    """Real mouse events on the canvas, at places given in pixels of a layer."""
+
+    def __init__(self, viewer, wait):
+        self.viewer, self.wait = viewer, wait
+        qt_viewer = viewer.window._qt_viewer  # its canvas has no public name
+        self.canvas = qt_viewer.canvas
+        self.native = self.canvas.native
+
+    def place(self, layer, pixel):
+        world = np.append(np.zeros(1), layers.to_world(layer, np.asarray(pixel)))
+        view = self.canvas.view
+        transform = view.scene.transform
+        x, y = transform.map([world[-1], world[-2], 0, 1])[:2]
+        ratio = self.native.devicePixelRatioF()
+        return QPointF(x / ratio, y / ratio)
+
+    def send(self, kind, point, held):
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        event = QMouseEvent(
+            kind,
+            point,
+            self.native.mapToGlobal(point),
+            none if kind == QEvent.Type.MouseMove else left,
+            left if held else none,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(self.native, event)
+        QApplication.processEvents()
+
+    def drag(self, layer, path, look=lambda: None):
+        points = [self.place(layer, pixel) for pixel in path]
+        self.send(QEvent.Type.MouseMove, points[0], False)
+        self.send(QEvent.Type.MouseButtonPress, points[0], True)
+        for point in points[1:]:
+            self.send(QEvent.Type.MouseMove, point, True)
+            look()
+        self.send(QEvent.Type.MouseButtonRelease, points[-1], False)
+
+
+@pytest.fixture
+def mouse(window, wait):
+    return Mouse(window, wait)
+
+
+def picture(viewer):
+    QApplication.processEvents()
+    return viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+
+
+def test_clean_shows_spots_on_black(window, clean, wait):
+    layer = layers.add_stack(window, draw_stack(4, 200, 200), "scan")
+    before = picture(window)
+    clean.clean.click()
+    wait(lambda: clean.controller.task.state is State.DONE)
+    after = picture(window)
+    assert before.mean() > 60
+    assert after.mean() < before.mean() / 4
+    assert after.max() > 200
+    clean.compare.buttons["side"].click()
+    wait(lambda: picture(window).std(0).mean() > 1)
+    assert window.canvas.grid.enabled
+    assert window.layers[0] is layer
+
+
+def test_closing_the_dock_while_a_job_runs(window, clean, wait):
+    layers.add_stack(window, draw_stack(12), "scan")
+    clean.clean.click()
+    task = clean.controller.task
+    window.window.remove_dock_widget(clean)
+    gone = []
+    clean.destroyed.connect(lambda: gone.append(True))
+    wait(lambda: gone and not task.state.is_busy)
+
+
+def test_closing_the_window_while_a_job_runs(window, clean, wait):
+    layers.add_stack(window, draw_stack(12), "scan")
+    clean.clean.click()
+    task = clean.controller.task
+    window.close()
+    wait(lambda: not task.state.is_busy)
+
+
+@pytest.mark.parametrize("tool", ["draw", "move"])
+def test_lines_under_the_real_mouse(window, mouse, wait, tool):
+    view = LineProfiles(window)
+    window.window.add_dock_widget(view, name="Line profiles")
+    image = layers.add_stack(window, draw_stack(3, 200, 200), "scan")
+    if tool == "move":
+        line = lines.Line("A", "#ffb000", (50, 20), (50, 180))
+        lines.add_lines(window, image, [line])
+    view.tools[tool].click()
+    QApplication.processEvents()
+    centre, seen = window.scene.camera.center, []
+
+    def look():
+        wait(lambda: not view.controller._timer.isActive())
+        seen.extend(profile.stop for profile in view.controller.profiles)
+
+    mouse.drag(image, [(50, 100), (80, 110), (120, 130)], look)
+    assert window.scene.camera.center == pytest.approx(centre)
+    stop = (120, 130) if tool == "draw" else (120, 210)
+    assert seen[-1] == pytest.approx(stop, abs=2)
+    assert len(set(seen)) >= 2
+    orange = np.abs(picture(window) - [255, 176, 0]).max(-1) < 40
+    assert orange.sum() > 100
+
+
+def test_widgets_open_from_the_plugin_menu(make_napari_viewer, models, monkeypatch):
+    monkeypatch.setattr("napari_labdct.plugin.clean.shelf", lambda: models)
+    viewer = make_napari_viewer()
+    for name in ("Clean stack", "Line profiles"):
+        _, widget = viewer.window.add_plugin_dock_widget("napari-labdct", name)
+        assert widget.controller is not None
