@@ -22,9 +22,9 @@ from napari_labdct.workflows.training_scans import MATERIALS, iter_clean_project
 
 PROJECTIONS, VALIDATION = 360, 24
 SETTINGS = TrainingSettings(
-    epochs=75,
+    epochs=55,
     steps=200,
-    validation_steps=16,
+    validation_steps=10,
     batch=4,
     crop=160,
     seed=1,

@@ -64,6 +64,12 @@ class PairSource:
                 f"Clean projections of {smallest} px are too small to train on: "
                 "give frames of at least 32 × 32 px."
             )
+        bad = [i for i, image in enumerate(self.clean) if not np.isfinite(image).all()]
+        if bad:
+            raise InputError(
+                f"Clean projection {bad[0]} holds NaN or infinite values: "
+                "leave it out, or simulate it again."
+            )
         if not any(bool((image > 0).any()) for image in self.clean):
             raise InputError(
                 "The clean projections hold no spots: every pixel is zero; "
