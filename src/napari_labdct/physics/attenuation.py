@@ -71,13 +71,12 @@ def mass_attenuation(
             "use the chemical symbol of an element from H to U."
         )
     column = "total_cm2_g" if coherent else "without_coherent_cm2_g"
-    return np.exp(
-        np.interp(
-            np.log(energy_kev),
-            np.log(table["energy_keV"][rows]),
-            np.log(table[column][rows]),
-        )
+    logarithm = np.interp(
+        np.log(energy_kev),
+        np.log(table["energy_keV"][rows]),
+        np.log(table[column][rows]),
     )
+    return np.asarray(np.exp(logarithm), np.float64)
 
 
 def linear_attenuation(

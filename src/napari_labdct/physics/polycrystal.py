@@ -176,7 +176,8 @@ class Polycrystal:
     @property
     def grain_volume(self) -> NDArray[np.float64]:
         """Volume of each grain, shape (G,) [mm³]."""
-        return np.bincount(self.grain_of, self.volume, len(self))
+        volume = np.bincount(self.grain_of, self.volume, len(self))
+        return np.asarray(volume, np.float64)
 
     @property
     def grain_size_um(self) -> NDArray[np.float64]:
@@ -243,4 +244,4 @@ def _grid(
         inside &= np.abs(point[:, 2]) < outline.height / 2
     else:
         inside = (np.abs(point) < np.asarray(extent) / 2).all(axis=1)
-    return point[inside]
+    return np.asarray(point[inside], np.float64)

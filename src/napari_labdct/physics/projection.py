@@ -50,8 +50,8 @@ class SimulationSettings(Parameters):
     scintillator: Scintillator | None = Field(
         Scintillator(), description="What detects the photons; none detects all."
     )
-    spacing: float = Field(
-        1.0, gt=0, le=10, description="Finest step of painting inside an element [px]."
+    period: float = Field(
+        2.7, gt=0, le=20, description="Period at which elements may show [σ of blur]."
     )
     labels: bool = Field(False, description="Draw the label image too.")
     device: str = Field("cpu", description="torch device: cpu, cuda, …")
@@ -129,7 +129,7 @@ class Simulator:
         self._painter = Painter(
             geometry,
             float(np.cbrt(np.median(polycrystal.volume))),
-            spacing=settings.spacing,
+            period=settings.period,
             labels=settings.labels,
         )
         self._caster = RayCaster(
@@ -271,7 +271,7 @@ def _side_by_side(
     simulator: Simulator, omega_deg: NDArray[np.float64], workers: int
 ) -> Iterator[Projection]:
     """Projections in order, some computed ahead in threads."""
-    if workers == 1 or len(omega_deg) == 1 or simulator.settings.device != "cpu":
+    if simulator.settings.device != "cpu":
         for index, omega in enumerate(omega_deg):
             yield simulator.project(float(omega), index)
         return

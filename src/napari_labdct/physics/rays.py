@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Vector = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 _GRAZING = 0.02  # cosine below which a ray runs along the detector and is dropped
 _SMALL = 1e-6
+_NARROWEST = 0.5  # least width of an energy average, in steps of the table
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ class Rays:
         Lowest and highest E₁ of those rays, shape (2, S) [keV].
     middle
         E₁ [keV], sin θ, η [rad] at the grain's centre, shape (3, S).
-    side
-        Half-axes of the image of a unit cube: two (row, column) vectors that span
-        a rectangle of the same second moments, shape (S, 2, 2) [px mm⁻¹].
+    slope
+        How (row, column) change along the sample's x, y, z, shape (S, 2, 3)
+        [px mm⁻¹].
     """
 
     grain: NDArray[np.int64]
@@ -68,7 +69,7 @@ class Rays:
     alive: NDArray[np.bool_]
     energy: NDArray[np.float64]
     middle: NDArray[np.float64]
-    side: NDArray[np.float64]
+    slope: NDArray[np.float64]
 
 
 def one_thread_each() -> None:
@@ -137,7 +138,11 @@ class RayCaster:
         )
         self._bragg = self._tensor(response.bragg)
         self._range = self._tensor(response.energy_range.T)
-        self._table = self._tensor(response.table).reshape(-1)
+        # summed up in double precision; differences of neighbours stay exact enough
+        summed = np.cumsum(response.table, axis=1, dtype=np.float64)
+        summed -= 0.5 * response.table
+        self._table = self._tensor(summed).reshape(-1)
+        self._edge = float(np.cbrt(np.median(polycrystal.volume)))
         self._shelf = torch.as_tensor(
             response.row * response.table[0].size, device=self.device
         ).int()
@@ -169,7 +174,10 @@ class RayCaster:
             unit = _turned(unit, _pick(self._turn.unbind(0), element))
         ray = self._trace(view, position, unit)
         energy = self._bragg[direction].index_select(0, spot) / ray.sine
-        photons = self._photons(direction, spot, energy, ray, position)
+        slope, spread = self._slopes(view, grain, direction)
+        # across an element the energy runs over this share of itself
+        span = (spread * self._edge).clip(_SMALL, 0.5).index_select(0, spot)
+        photons = self._photons(direction, spot, energy, span, ray, position)
         photons *= self._volume.index_select(0, element)
 
         rows, columns = self.geometry.detector.shape
@@ -187,7 +195,7 @@ class RayCaster:
             return torch.segment_reduce(value, what, lengths=count)
 
         far = 1e4 * (1 - alive)
-        numbers = torch.stack(
+        measured = torch.stack(
             [
                 per_spot(row, "min"),
                 per_spot(row, "max"),
@@ -198,7 +206,7 @@ class RayCaster:
                 per_spot(alive, "max"),
             ]
         )
-        numbers = numbers.cpu().numpy().astype(np.float64)
+        numbers = measured.cpu().numpy().astype(np.float64)
         return Rays(
             self._grain[grain.cpu().numpy()],
             direction.cpu().numpy(),
@@ -211,7 +219,7 @@ class RayCaster:
             numbers[6] > 0,
             numbers[4:6],
             middle,
-            self._sides(view, grain, direction),
+            slope.cpu().numpy().astype(np.float64),
         )
 
     def _candidates(
@@ -280,27 +288,41 @@ class RayCaster:
         direction: torch.Tensor,
         spot: torch.Tensor,
         energy: torch.Tensor,
+        span: torch.Tensor,
         ray: _Trace,
         position: Any,
     ) -> torch.Tensor:
-        """Photons per mm³ of every ray, from the response table."""
+        """Photons per mm³ of every ray, from the response table.
+
+        The table is summed up over the energy, so that the mean over the energies
+        that an element reflects is a difference: narrow tungsten lines draw lines
+        across a spot, not dots on some of its elements.
+        """
+        shelf = self._shelf[direction].index_select(0, spot)
         _, energies, paths = self.response.table.shape
-        place = (energy / self.response.energy_step).clip(0, energies - 1.001)
-        step = place.int()
-        part = place - step
-        index = self._shelf[direction].index_select(0, spot) + step * paths
         if self.outline is None:
-            photons = _between(self._table, index, paths, part)
+            column, along = shelf, None
         else:
             path = self.outline.exit_distance(position, [-a for a in ray.k])
             path = path + self.outline.exit_distance(position, ray.out)
             along = (path / self.response.path_step).clip(0, paths - 1.001)
             floor = along.int()
-            index += floor
-            along = along - floor
+            column, along = shelf + floor, along - floor
+        width = energy * (span / self.response.energy_step)
+        width = width.clip(_NARROWEST)
+        middle = energy / self.response.energy_step
+        sums = []
+        for end in (middle - 0.5 * width, middle + 0.5 * width):
+            place = end.clip(0, energies - 1.001)
+            step = place.int()
+            index = column + step * paths
+            part = place - step
             near = _between(self._table, index, paths, part)
-            far = _between(self._table, index + 1, paths, part)
-            photons = near + along * (far - near)
+            if along is not None:
+                far = _between(self._table, index + 1, paths, part)
+                near = near + along * (far - near)
+            sums.append(near)
+        photons = (sums[1] - sums[0]) / width
         twice = 1 - 2 * ray.sine * ray.sine  # cos 2θ
         if self.response.polarised:
             photons = photons * (0.5 + 0.5 * twice * twice)
@@ -308,28 +330,24 @@ class RayCaster:
             photons = photons / torch.sqrt((1 - twice * twice).clip(_SMALL**2))
         return photons * ray.forward / (ray.distance * ray.distance)
 
-    def _sides(
+    def _slopes(
         self, view: View, grain: torch.Tensor, direction: torch.Tensor
-    ) -> NDArray[np.float64]:
-        """How elements are mapped: the rectangle a unit cube's image amounts to."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """How hits (S, 2, 3) [px mm⁻¹] and ln E (S,) [mm⁻¹] change in a grain."""
         step = self._radius[grain, 0] / 4 + 1e-4
-        unit = self._unit[:, grain, direction]
-        centre = self._centre[:, grain, 0]
+        unit = self._unit[:, grain, direction].unbind(0)
+        centre = self._centre[:, grain, 0].unbind(0)
         slopes = []
         for axis in range(3):
             ends = []
             for sign in (-1.0, 1.0):
-                moved = list(centre.unbind(0))
+                moved = list(centre)
                 moved[axis] = moved[axis] + sign * step
-                ray = self._trace(view, moved, unit.unbind(0))
-                ends.append(torch.stack([ray.row, ray.column]))
+                ray = self._trace(view, moved, unit)
+                ends.append(torch.stack([ray.row, ray.column, torch.log(ray.sine)]))
             slopes.append((ends[1] - ends[0]) / (2 * step))
-        jacobian = torch.stack(slopes, dim=-1).permute(1, 0, 2)
-        jacobian = jacobian.double().cpu().numpy()
-        moments = jacobian @ jacobian.swapaxes(1, 2)
-        value, vector = np.linalg.eigh(moments)
-        side = vector * np.sqrt(value.clip(0))[:, None, :]
-        return np.asarray(side.swapaxes(1, 2)[:, ::-1], np.float64)
+        row, column, energy = torch.stack(slopes, dim=-1).unbind(0)
+        return torch.stack([row, column], dim=1), energy.norm(dim=1)
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ class Response:
         step = np.rint(energy / self.energy_step).astype(np.int64)
         step = np.clip(step, 0, self.strength.shape[1] - 1)
         best = self.strength[direction, step].argmax(axis=1)
-        return best + 1
+        return np.asarray(best + 1, np.int64)
 
 
 def _carried(spectrum: Spectrum) -> tuple[float, float]:

@@ -163,7 +163,7 @@ _MAGNIFIED = VirtualScan(
     # 3.7-fold: spots are inverted images of the grains
     name="magnified",
     crystal="Al",
-    sample=CylinderSample(),
+    sample=CylinderSample(element_size=6),
     beam=Beam(kvp=140, current=70),
     geometry=Geometry(
         source_to_sample=11,
@@ -178,7 +178,7 @@ _SIMAP = VirtualScan(
     # a laboratory set-up with a large flat panel close to the source
     name="simap",
     crystal="Al",
-    sample=CylinderSample(),
+    sample=CylinderSample(element_size=8),
     beam=Beam(kvp=140, current=70),
     geometry=Geometry(
         source_to_sample=6.6,
