@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from napari_labdct.cli import build, cleaning, looking, main
+from napari_labdct.cli.window import fill, has_screen
 from napari_labdct.files import read_spots, read_stack, write_stack
 
 VERBS = ("run", "clean", "spots", "profile", "simulate", "train", "info")
@@ -223,6 +224,22 @@ def test_settings_out_of_range(scan, tmp_path, capsys):
     settings.write_text("[")
     assert "JSON" in fails(capsys, "spots", scan, "--settings", settings)
     assert labdct("simulate", "--preset", "none") == 1
+
+
+@pytest.mark.gl
+@pytest.mark.skipif(not has_screen(), reason="no display: run under xvfb-run")
+def test_results_open_in_napari(small_stack, threshold, tmp_path, make_napari_viewer):
+    from napari_labdct.workflows.main_job import clean_to_folder
+
+    results = clean_to_folder(small_stack, threshold, tmp_path)
+    viewer = make_napari_viewer()
+    fill(viewer, small_stack, results)
+    names = [layer.name for layer in viewer.layers]
+    shown = "drawn for a test"
+    for expected in (shown, f"{shown} cleaned", f"{shown} difference", "Lines"):
+        assert expected in names
+    assert len(viewer.layers["Lines"].data) == 3
+    assert viewer.dims.current_step[0] == len(small_stack) // 2
 
 
 def test_help_is_quick():

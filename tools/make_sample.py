@@ -24,7 +24,7 @@ from napari_labdct.workflows.virtual_sample import Beam, CylinderSample
 from napari_labdct.workflows.virtual_scan import VirtualScan
 
 SCAN = VirtualScan(
-    name="sample scan: virtual aluminium cylinder",
+    name="virtual aluminium",
     crystal="Al",
     sample=CylinderSample(
         diameter=320, height=420, grain_size=90, grain_size_sd=25, element_size=10

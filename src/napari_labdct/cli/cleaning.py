@@ -1,7 +1,5 @@
 """Verbs that clean: run, clean."""
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +18,7 @@ from napari_labdct.cli.common import (
     say,
     watch,
 )
+from napari_labdct.cli.window import open_window
 
 if TYPE_CHECKING:
     from napari_labdct.core import ProjectionStack
@@ -66,7 +65,7 @@ def run(
     results = watch(steps, "Cleaning", len(scan) + 1)
     _print_results(scan, results)
     if window:
-        _open_window(path, results)
+        open_window(scan, results)
 
 
 def clean(
@@ -114,27 +113,3 @@ def _print_results(scan: "ProjectionStack", results: "Results") -> None:
         results.figure,
     ):
         say(f"{file}")
-
-
-def _has_screen() -> bool:
-    if sys.platform.startswith(("win", "darwin")):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _open_window(path: Path, results: "Results") -> None:
-    """Show input and results as layers, until the window is closed."""
-    later = f'later: napari --plugin napari-labdct "{path}" "{results.cleaned}"'
-    if not _has_screen():
-        say(f"\nThere is no screen here, so no window opens; {later}")
-        return
-    try:
-        import napari
-        import qtpy.QtWidgets  # noqa: F401  # napari itself tells too late
-    except ImportError as error:
-        say(f"\nNo window opens ({error}); install napari[pyqt6], or {later}")
-        return
-    viewer = napari.Viewer(title="LabDCT")
-    for file in (path, results.cleaned, results.difference):
-        viewer.open(str(file), plugin="napari-labdct")
-    napari.run()
