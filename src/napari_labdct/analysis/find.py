@@ -158,7 +158,9 @@ def find_spots(
             f"{', '.join(str(part.shape) for part in given)}: give one shape for all."
         )
     use = np.ones(signal.shape, bool) if mask is None else ~mask
-    units = np.where(use, measured / sigma, np.float32(0))
+    units = measured / sigma
+    if mask is not None:
+        units[mask] = 0
     if threshold is None:
         area = int(np.count_nonzero(use))
         threshold = threshold_for(settings.false_alarms, area, settings.scales)
@@ -174,7 +176,7 @@ def find_spots(
     table["probability"] = (
         np.nan if probability is None else spots.mean(probability.ravel()[spots.pixels])
     )
-    table["projection"], table["omega_deg"] = projection, omega_deg
+    table["projection"], table["omega_deg"] = projection, float(omega_deg)
     table = table.sort_values("score", ascending=False, kind="stable")
     return SpotTable(table[[*COLUMNS, *FOUND_COLUMNS]])
 
@@ -355,7 +357,7 @@ def _measure(
         {
             "row_px": shape.row,
             "column_px": shape.column,
-            "area_px": np.bincount(spot, minlength=count),
+            "area_px": np.bincount(spot, minlength=count).astype(np.float64),
             "peak": largest(measured.ravel()[pixels], spot),
             "intensity": total - background * area,
             "snr": snr,

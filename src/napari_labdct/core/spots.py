@@ -61,13 +61,15 @@ class SpotTable:
                 f"The spot table lacks the column(s) {', '.join(missing)}: "
                 f"a spot table has {', '.join(COLUMNS)}."
             )
+        present = self.frame.dtypes
         kinds = {
             name: kind
             for name, kind in (COLUMNS | TRUTH_COLUMNS).items()
-            if name in self.frame.columns
+            if name in present.index and present[name] != kind
         }
         rest = [name for name in self.frame.columns if name not in COLUMNS]
-        table = self.frame[[*COLUMNS, *rest]].astype(kinds).reset_index(drop=True)
+        table = self.frame[[*COLUMNS, *rest]].reset_index(drop=True)
+        table = table.astype(kinds) if kinds else table
         object.__setattr__(self, "frame", table)
 
     def __len__(self) -> int:
