@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from napari_labdct.analysis import FindSettings
+from napari_labdct.core import InputError, SpotTable
+from napari_labdct.workflows.cleanup import clean
+from napari_labdct.workflows.spot_finding import iter_spots
+
+
+def found(stack, denoiser, **settings):
+    tables = list(iter_spots(stack, denoiser, FindSettings(**settings)))
+    assert len(tables) == len(stack)
+    return SpotTable.concatenate(tables).frame
+
+
+def test_network_and_significance_find_the_same_strong_spots(small_stack, threshold):
+    one, other = found(small_stack, threshold), found(small_stack, None)
+    strong = one[one["snr"] > 30]
+    assert len(strong) > 20
+    for spot in strong.itertuples():
+        near = other[other["projection"] == spot.projection]
+        distance = np.hypot(near.row_px - spot.row_px, near.column_px - spot.column_px)
+        assert distance.min() < 2
+
+
+def test_settings_reach_the_finder(small_stack):
+    few = found(small_stack, None, false_alarms=1e-9)
+    many = found(small_stack, None, false_alarms=100)
+    assert len(few) < len(many)
+
+
+def test_angles_are_in_the_table(small_stack, threshold):
+    table = found(small_stack, threshold)
+    omega = small_stack.omega[table["projection"]]
+    np.testing.assert_array_equal(table["omega_deg"], omega)
+
+
+def test_cleaned_stack_is_refused(small_stack, threshold):
+    with pytest.raises(InputError, match="cleaned already"):
+        next(iter_spots(clean(small_stack, threshold), None))
