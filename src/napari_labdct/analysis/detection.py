@@ -3,21 +3,54 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import fft, optimize, stats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+ARC_DIRECTIONS = 8
+"""Directions in which arcs are looked for."""
+
+
+class Kernel(NamedTuple):
+    """Shape of a matched filter.
+
+    Gaussian σ along and across its axis [px], and the axis' direction from
+    +column towards −row [deg].
+    """
+
+    along: float
+    across: float
+    angle: float = 0.0
+
+
+def kernels(scales: Sequence[float], arc_length: float = 0.0) -> tuple[Kernel, ...]:
+    """Round filters, the finest first, and arcs in all directions.
+
+    Parameters
+    ----------
+    scales
+        Widths of the round filters, Gaussian σ [px].
+    arc_length
+        Gaussian σ of arcs along their length [px]; 0 for none.
+    """
+    shapes = [Kernel(scale, scale) for scale in sorted(scales)]
+    if arc_length > 0:
+        across = min(1.5 * min(scales), arc_length)
+        turns = np.arange(0, 180, 180 / ARC_DIRECTIONS)
+        shapes += [Kernel(arc_length, across, float(turn)) for turn in turns]
+    return tuple(shapes)
+
 
 def matched_filters(
-    units: NDArray[np.float32], scales: Sequence[float]
-) -> list[NDArray[np.float32]]:
-    """Signal-to-noise ratio of round Gaussian spots centred on every pixel.
+    units: NDArray[np.float32], shapes: Sequence[Kernel]
+) -> Iterator[NDArray[np.float32]]:
+    """Signal-to-noise ratio of Gaussian spots centred on every pixel.
 
     For white noise, the sum over a frame weighted with the spot's own shape is
     the most significant linear measure of a spot (Turin 1960). The response's
@@ -29,35 +62,47 @@ def matched_filters(
     units
         Grey values above background over the noise of the pixel, shape (rows,
         columns).
-    scales
-        Widths of the spots, Gaussian σ [px].
+    shapes
+        Shapes of the spots.
 
-    Returns
-    -------
-    responses
-        One array of shape (rows, columns) for each scale; where there are no
-        spots, its standard deviation is 1.
+    Yields
+    ------
+    response
+        For each shape in turn, shape (rows, columns); where there are no spots,
+        its standard deviation is 1.
     """
     rows, columns = units.shape
     # Room for the widest kernel, so that opposite edges do not meet.
-    room = int(np.ceil(4 * max(scales)))
+    room = int(np.ceil(4 * max(shape.along for shape in shapes)))
     size = (fft.next_fast_len(rows + room), fft.next_fast_len(columns + room, True))
     spectrum = fft.rfft2(units, size)
-    frequency = (fft.fftfreq(size[0]), fft.rfftfreq(size[1]))
-    responses = []
-    for scale in scales:
-        vertical, horizontal = (
-            np.exp(-2 * (np.pi * scale * f) ** 2).astype(np.float32) for f in frequency
-        )
-        # White noise of spread 1 keeps it: the mean of the squared response is 1.
-        full = np.exp(-2 * (np.pi * scale * fft.fftfreq(size[1])) ** 2)
-        gain = 1 / np.sqrt(np.mean(vertical**2) * np.mean(full**2))
-        transfer = np.float32(gain) * vertical[:, None] * horizontal
-        filtered = spectrum * transfer
-        response = fft.irfft2(filtered, size, overwrite_x=True)[:rows, :columns]
+    down, across = fft.fftfreq(size[0]), fft.rfftfreq(size[1])
+    for shape in shapes:
+        response = fft.irfft2(
+            spectrum * _transfer(shape, down, across), size, overwrite_x=True
+        )[:rows, :columns]
+        # White noise of spread 1 keeps it: the mean of the squared gain is 1.
+        response *= np.float32(np.sqrt(4 * np.pi * shape.along * shape.across))
         response *= np.float32(1 / _spread(response))
-        responses.append(response)
-    return responses
+        yield response
+
+
+def _transfer(
+    shape: Kernel, down: NDArray[np.float64], across: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Gain of a Gaussian of unit sum at each spatial frequency [1/px]."""
+    factor = -2 * np.pi**2
+    if shape.along == shape.across:
+        vertical, horizontal = (
+            np.exp(factor * (shape.along * f) ** 2).astype(np.float32)
+            for f in (down, across)
+        )
+        return vertical[:, None] * horizontal
+    angle = np.radians(shape.angle)
+    v, h = down.astype(np.float32)[:, None], across.astype(np.float32)
+    along = (h * np.cos(angle) - v * np.sin(angle)) * shape.along
+    over = (h * np.sin(angle) + v * np.cos(angle)) * shape.across
+    return np.asarray(np.exp(factor * (along**2 + over**2)), np.float32)
 
 
 def _spread(response: NDArray[np.float32]) -> float:
@@ -70,13 +115,13 @@ def _spread(response: NDArray[np.float32]) -> float:
 
 
 def expected_false_alarms(
-    threshold: float, pixels: float, scales: Sequence[float]
+    threshold: float, pixels: float, shapes: Sequence[Kernel]
 ) -> float:
     """Noise maxima above a threshold that a frame without spots is expected to have.
 
-    Counts pixels that exceed their neighbours along rows and columns in Gaussian
-    noise with the correlation that a matched filter leaves (Taylor, Worsley &
-    Gosselin 2007, Biometrika 94, "Maxima of discretely sampled random fields").
+    Counts pixels that exceed their neighbours along both axes in Gaussian noise
+    with the correlation that a matched filter leaves (Taylor, Worsley & Gosselin
+    2007, Biometrika 94, "Maxima of discretely sampled random fields").
 
     Parameters
     ----------
@@ -84,36 +129,42 @@ def expected_false_alarms(
         Level [standard deviations].
     pixels
         Area of the frame [px²].
-    scales
-        Widths of the matched filters, Gaussian σ [px]. Their maxima are counted
-        each on its own, which counts those that several scales share too often:
-        the estimate is on the safe side, by less than a factor 2.
+    shapes
+        The matched filters. Their maxima are counted each on its own; those that
+        several filters share count twice, which errs on the safe side by less
+        than a factor 2.
     """
     height = np.linspace(threshold, threshold + 6, 241)
-    density = stats.norm.pdf(height) * sum(_is_maximum(height, s) for s in scales)
-    return float(pixels * np.trapezoid(density, height))
+    maxima = np.zeros_like(height)
+    for shape in shapes:
+        both = _is_maximum(height, shape.along) * _is_maximum(height, shape.across)
+        # Neighbouring directions share maxima: about as many are independent as
+        # an arc is longer than wide (seen in simulated noise).
+        aspect = shape.along / shape.across
+        maxima += both if aspect == 1 else both * min(1.0, aspect / ARC_DIRECTIONS)
+    return float(pixels * np.trapezoid(stats.norm.pdf(height) * maxima, height))
 
 
 def _is_maximum(height: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """Probability that a pixel of this height exceeds its four neighbours."""
+    """Probability that a pixel of this height exceeds both neighbours on a line."""
     correlation = np.exp(-1 / (4 * scale**2))
     level = height * np.sqrt((1 - correlation) / (1 + correlation))
     # Both neighbours higher: their correlation, given the pixel, is −correlation².
     angle = np.linspace(1e-6, np.arcsin(np.sqrt((1 - correlation**2) / 2)), 65)
     both = np.exp(-(level[:, None] ** 2) / (2 * np.sin(angle) ** 2))
-    axis = 1 - 2 * stats.norm.sf(level) + np.trapezoid(both, angle, axis=1) / np.pi
-    return np.asarray(axis**2, np.float64)
+    above = np.trapezoid(both, angle, axis=1) / np.pi
+    return np.asarray(1 - 2 * stats.norm.sf(level) + above, np.float64)
 
 
 @lru_cache(maxsize=64)
-def threshold_for(rate: float, pixels: float, scales: tuple[float, ...]) -> float:
+def threshold_for(rate: float, pixels: float, shapes: tuple[Kernel, ...]) -> float:
     """Threshold at which a frame of noise has `rate` false alarms on average.
 
     Parameters
     ----------
     rate
         False alarms a frame.
-    pixels, scales
+    pixels, shapes
         As in `expected_false_alarms`.
 
     Returns
@@ -123,7 +174,7 @@ def threshold_for(rate: float, pixels: float, scales: tuple[float, ...]) -> floa
     """
 
     def excess(level: float) -> float:
-        return expected_false_alarms(level, pixels, scales) - rate
+        return expected_false_alarms(level, pixels, shapes) - rate
 
     # Below 2 the maxima of noise run into each other.
     return 2.0 if excess(2.0) <= 0 else float(optimize.brentq(excess, 2.0, 40.0))

@@ -1,0 +1,224 @@
+"""Candidate spots and the table of what is measured on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from napari_labdct.analysis.photometry import (
+    contacts,
+    grow,
+    local_background,
+    trusted,
+)
+from napari_labdct.analysis.regions import largest
+from napari_labdct.analysis.shape import WINDOW, shape_of, sharpness
+from napari_labdct.core import SpotTable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOUND_COLUMNS: dict[str, str] = {
+    "intensity_error": "standard error of `intensity` [grey values]",
+    "background": "local background taken off `intensity` [grey values a pixel]",
+    "major_px": "full width at half maximum along the long axis [px]",
+    "minor_px": "full width at half maximum along the short axis [px]",
+    "angle_deg": "long axis from +column towards −row, −90 to 90 [deg]",
+    "row_start": "first row of the box [px]",
+    "row_stop": "row after the last of the box [px]",
+    "column_start": "first column of the box [px]",
+    "column_stop": "column after the last of the box [px]",
+    "edge": "touches the frame's border or a masked pixel",
+    "overlap": "touches another spot",
+    "probability": "mean probability of its pixels; NaN without a network",
+    "score": "significance that spots are ranked by [standard deviations]",
+}
+"""Columns that `find_spots` adds to those of every spot table."""
+
+FWHM = 2.3548
+"""Full width at half maximum of a Gaussian in units of its σ."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pixels of candidate spots.
+
+    Attributes
+    ----------
+    pixels, spot, height
+        Flat index of every pixel in the frame, the number of its spot (from 0),
+        and its height in the landscape that spots were told apart in, shape (N,).
+    score, core
+        Significance of each spot, and that which the finest filter sees, shape
+        (S,) [standard deviations of the noise].
+    cut
+        Height at which each spot ends, shape (S,).
+    blur
+        Gaussian σ by which its heights are smoothed, shape (S,) [px].
+    """
+
+    pixels: NDArray[np.intp]
+    spot: NDArray[np.intp]
+    height: NDArray[np.float64]
+    score: NDArray[np.float64]
+    core: NDArray[np.float64]
+    cut: NDArray[np.float64]
+    blur: NDArray[np.float64]
+
+    def only(self, keep: NDArray[np.bool_]) -> Candidates:
+        """The spots to keep, numbered anew."""
+        number = np.cumsum(keep) - 1
+        of_pixel = keep[self.spot]
+        return replace(
+            self,
+            pixels=self.pixels[of_pixel],
+            spot=number[self.spot[of_pixel]],
+            height=self.height[of_pixel],
+            score=self.score[keep],
+            core=self.core[keep],
+            cut=self.cut[keep],
+            blur=self.blur[keep],
+        )
+
+    def cut_off(self, least_area: int) -> Candidates:
+        """The same spots without their pixels below the cut."""
+        inside = self.height > self.cut[self.spot]
+        area = np.bincount(self.spot[inside], minlength=self.score.size)
+        part = replace(
+            self,
+            pixels=self.pixels[inside],
+            spot=self.spot[inside],
+            height=self.height[inside],
+        )
+        return part.only(area >= least_area)
+
+    def blunt(self, units: NDArray[np.float32], point_spread: float) -> Candidates:
+        """Those that are as wide as the detector's point spread, or wider.
+
+        What is sharper is a particle track or a hot pixel. The windowed variance
+        of a spot scatters by about 1.5 / SNR, and far more candidates are spots
+        than tracks; hence the limit falls for faint ones.
+
+        Parameters
+        ----------
+        units
+            Measured frame above background over the noise, shape (rows, columns).
+        point_spread
+            Gaussian σ of the narrowest spot [px]; 0 keeps all.
+        """
+        if point_spread == 0 or self.score.size == 0:
+            return self
+        at = units.ravel()[self.pixels]
+        top = np.flatnonzero(at >= largest(at, self.spot)[self.spot])
+        peak = np.empty(self.score.size, np.intp)
+        peak[self.spot[top]] = self.pixels[top]
+        row, column = np.divmod(peak, units.shape[1])
+        variance = sharpness(units, row.astype(np.float64), column.astype(np.float64))
+        narrowest = 1 / (1 / (point_spread**2 + 1 / 12) + 1 / WINDOW**2)
+        core = np.maximum(self.core, 1)
+        return self.only(variance >= 0.65 * narrowest - 9 / core**2)
+
+
+def spot_table(
+    spots: Candidates,
+    measured: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    use: NDArray[np.bool_],
+    *,
+    probability: NDArray[np.float32] | None = None,
+    projection: int = 0,
+    omega_deg: float = np.nan,
+) -> SpotTable:
+    """Centroid, shape, intensity and flags of every spot.
+
+    Parameters
+    ----------
+    spots
+        The pixels of the spots.
+    measured, sigma
+        Measured frame minus background, and its noise in every pixel, shape
+        (rows, columns) [grey values].
+    use
+        Pixels that are not masked, shape (rows, columns).
+    probability
+        Probability that a pixel belongs to a spot, shape (rows, columns).
+    projection, omega_deg
+        0-based index and rotation angle [deg], for the table.
+
+    Returns
+    -------
+    table
+        With the columns `FOUND_COLUMNS`, the most significant spot first.
+    """
+    pixels, spot, count = spots.pixels, spots.spot, spots.score.size
+    columns = measured.shape[1]
+    row, column = np.divmod(pixels, columns)
+    peak_height = largest(spots.height, spot)
+    shape = shape_of(
+        row.astype(np.float64),
+        column.astype(np.float64),
+        spots.height - spots.cut[spot],
+        spot,
+        spots.cut / peak_height,
+        spots.blur,
+    )
+    labels = np.full((measured.shape[0] + 2, columns + 2), -1, np.int32)
+    labels[1:-1, 1:-1] = np.where(use, 0, -1)
+    place = (row + 1) * (columns + 2) + column + 1
+    labels.ravel()[place] = spot + 1
+    edge, overlap = contacts(labels, place, spot)
+    # Wide enough for the tails below the cut.
+    radius = np.sqrt(shape.major * shape.minor)
+    margin = np.clip(np.rint(1 + 0.75 * radius), 2, 6).astype(np.intp)
+    grow(labels, place, margin)
+    aperture = labels[1:-1, 1:-1]
+    within = np.flatnonzero(aperture > 0)
+    whose = aperture.ravel()[within] - 1
+    area = np.bincount(whose, minlength=count)
+    total = np.bincount(whose, measured.ravel()[within], count)
+    variance = np.bincount(whose, sigma.ravel()[within] ** 2, count)
+    background, samples = local_background(measured, aperture == 0, shape, margin)
+    # The median of n samples scatters by √(π/2) of what their mean does.
+    error = np.sqrt(np.pi / 2 * variance / np.maximum(area * samples, 1))
+    trust = trusted(background, error)
+    background, error = trust * background, np.sqrt(trust) * error
+    template = spots.height
+    power = np.bincount(spot, template**2, count)
+    units = measured.ravel()[pixels] / sigma.ravel()[pixels]
+    snr = np.bincount(spot, template * units, count) / np.sqrt(power)
+    if probability is None:
+        mean_probability = np.full(count, np.nan)
+    else:
+        at = probability.ravel()[pixels]
+        mean_probability = np.bincount(spot, at, count) / np.bincount(
+            spot, minlength=count
+        )
+    table = pd.DataFrame(
+        {
+            "projection": np.full(count, projection, np.int64),
+            "omega_deg": np.full(count, omega_deg, np.float64),
+            "row_px": shape.row,
+            "column_px": shape.column,
+            "area_px": np.bincount(spot, minlength=count).astype(np.float64),
+            "peak": largest(measured.ravel()[pixels], spot),
+            "intensity": total - background * area,
+            "snr": snr,
+            "intensity_error": np.sqrt(variance + (area * error) ** 2),
+            "background": background,
+            "major_px": FWHM * shape.major,
+            "minor_px": FWHM * shape.minor,
+            "angle_deg": shape.angle,
+            "row_start": -largest(-row, spot).astype(np.int64),
+            "row_stop": largest(row, spot).astype(np.int64) + 1,
+            "column_start": -largest(-column, spot).astype(np.int64),
+            "column_stop": largest(column, spot).astype(np.int64) + 1,
+            "edge": edge,
+            "overlap": overlap,
+            "probability": mean_probability,
+            "score": spots.score,
+        }
+    )
+    return SpotTable(table.sort_values("score", ascending=False, kind="stable"))
