@@ -22,7 +22,7 @@ from napari_labdct.learning.devices import resolve_device
 from napari_labdct.learning.inputs import network_input, to_grey_values
 from napari_labdct.learning.losses import LossSettings, default_loss
 from napari_labdct.learning.pairs import PairSource
-from napari_labdct.learning.unet import UNet
+from napari_labdct.learning.unet import SpotNet
 
 SMALL = TrainingSettings(
     epochs=3,
@@ -35,16 +35,26 @@ SMALL = TrainingSettings(
 )
 
 
-class TestUNet:
+class TestSpotNet:
+    def test_an_open_gate_keeps_bright_intensities_exactly(self):
+        model = SpotNet(UNetSettings(base=4, depth=1)).eval()
+        with torch.no_grad():
+            model.unet.head.weight.zero_()
+            model.unet.head.bias.zero_()
+            model.unet.head.bias[:4] = 30
+        x = torch.rand(1, 5, 32, 32) * 8
+        with torch.inference_mode():
+            torch.testing.assert_close(model(x)[:, 0], x[:, 0])
+
     @pytest.mark.parametrize("shape", [(64, 64), (33, 70), (101, 15)])
     def test_any_size_goes_in_and_comes_out(self, shape):
-        out = UNet(UNetSettings(base=4))(torch.zeros(2, 5, *shape))
+        out = SpotNet(UNetSettings(base=4))(torch.zeros(2, 5, *shape))
         assert out.shape == (2, 2, *shape)
 
     def test_nothing_beyond_its_reach_changes_a_pixel(self):
         torch.manual_seed(0)
         settings = UNetSettings(base=4, depth=2)
-        model = UNet(settings).eval()
+        model = SpotNet(settings).eval()
         x = torch.randn(1, 5, 192, 192)
         y = x.clone()
         y[..., 96 + settings.reach :, :] += 10

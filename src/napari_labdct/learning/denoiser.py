@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_labdct.calibration import FrameStatistics
-    from napari_labdct.learning.unet import UNet
+    from napari_labdct.learning.unet import SpotNet
 
 DEFAULT_MODEL = "default"
 
@@ -68,7 +68,7 @@ class Denoiser:
 
     def __init__(
         self,
-        model: UNet,
+        model: SpotNet,
         config: dict[str, Any],
         device: str = "auto",
         folder: Path | None = None,

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from napari_labdct.core import InputError
 from napari_labdct.learning.inputs import CHANNELS
-from napari_labdct.learning.unet import UNet, UNetSettings
+from napari_labdct.learning.unet import SpotNet, UNetSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 def save_model(
     folder: Path,
-    model: UNet,
+    model: SpotNet,
     settings: Parameters,
     history: list[dict[str, Any]],
     about: dict[str, Any],
@@ -102,7 +102,7 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def load_model(folder: Path) -> tuple[UNet, dict[str, Any]]:
+def load_model(folder: Path) -> tuple[SpotNet, dict[str, Any]]:
     """Read a model folder.
 
     Returns
@@ -133,7 +133,7 @@ def load_model(folder: Path) -> tuple[UNet, dict[str, Any]]:
                 f"(format {config['format']}): use the version of napari-labdct "
                 "that wrote it."
             )
-        model = UNet(settings)
+        model = SpotNet(settings)
         model.load_state_dict(load_file(weights_file))
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         if isinstance(error, InputError):

@@ -20,7 +20,7 @@ from napari_labdct.learning.folder import atomic_write, save_model
 from napari_labdct.learning.inputs import CHANNELS
 from napari_labdct.learning.losses import LossSettings, default_loss
 from napari_labdct.learning.pairs import PairSource
-from napari_labdct.learning.unet import UNet, UNetSettings
+from napari_labdct.learning.unet import SpotNet, UNetSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -202,8 +202,8 @@ class _Run:
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.model = UNet(settings.network)
-            self.average = UNet(settings.network)
+            self.model = SpotNet(settings.network)
+            self.average = SpotNet(settings.network)
         self.average.load_state_dict(self.model.state_dict())
         for network in (self.model, self.average):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks memory_format alone

@@ -1,4 +1,4 @@
-"""The network: a plain U-Net behind a pixel-unshuffle."""
+"""The network: a plain U-Net behind a pixel-unshuffle, and what its answer means."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class UNetSettings(Parameters):
     """Shape of a U-Net; what `config.json` says of it."""
 
     channels: int = Field(5, ge=1, le=64, description="Input channels.")
-    outputs: int = Field(2, ge=1, le=8, description="Output channels.")
+    outputs: int = Field(3, ge=1, le=8, description="Output channels.")
     base: int = Field(16, ge=4, le=256, description="Feature maps of the top level.")
     depth: int = Field(3, ge=1, le=6, description="Levels below the top one.")
     unshuffle: int = Field(
@@ -90,3 +90,39 @@ class UNet(nn.Module):
             x = self.join[level](x)
         x = functional.pixel_shuffle(self.head(x), self.settings.unshuffle)
         return x[..., :rows, :columns]
+
+
+class SpotNet(nn.Module):
+    """A U-Net that says which share of the signal is spot, and where spots are.
+
+    The cleaned image is g · signal + δ with a gate g between 0 and 1. A bright spot
+    stands far above the noise and needs no more than g = 1, which keeps its
+    intensity exactly linear; weak spots are what δ is for.
+
+    Parameters
+    ----------
+    settings
+        Shape of the U-Net; it has three outputs (gate, δ, detection).
+    """
+
+    def __init__(self, settings: UNetSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.unet = UNet(settings)
+        # Most pixels are background: start with the gate nearly closed.
+        gates = settings.unshuffle**2
+        with torch.no_grad():
+            weight, bias = self.unet.head.parameters()
+            weight.mul_(0.1)
+            bias.zero_()
+            bias[:gates] = -3.0
+            bias[2 * gates :] = -4.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map inputs to (batch, 2, rows, columns): cleaned image, detection logit.
+
+        The first input channel is the signal, in arcsinh of noise units, and so is
+        the cleaned image.
+        """
+        gate, rest, logit = self.unet(x).unbind(1)
+        return torch.stack([torch.sigmoid(gate) * x[:, 0] + rest, logit], 1)
