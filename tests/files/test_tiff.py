@@ -206,7 +206,7 @@ def test_empty_folder_and_empty_list(tmp_path):
     with pytest.raises(InputError, match="empty"):
         read_stack([])
     with pytest.raises(InputError, match="is a folder in a list"):
-        read_stack([tmp_path])
+        read_stack([tmp_path, tmp_path])
 
 
 @pytest.mark.parametrize(

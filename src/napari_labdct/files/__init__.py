@@ -7,12 +7,11 @@ from napari_labdct.files.export import (
     write_spots,
     write_stack,
 )
+from napari_labdct.files.reading import read_stack
 from napari_labdct.files.sample import sample_path
 from napari_labdct.files.saving import make_folder, replacing
-from napari_labdct.files.tiff import LazyFrames, read_stack
 
 __all__ = [
-    "LazyFrames",
     "StackWriter",
     "make_folder",
     "read_spots",

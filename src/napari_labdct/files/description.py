@@ -67,7 +67,7 @@ def restore(stack: ProjectionStack, description: str, path: Path) -> ProjectionS
         warnings.warn(
             f"The description in {path} is not understood: angles, geometry and "
             "history are left out.",
-            stacklevel=4,
+            stacklevel=5,
         )
         return stack
     if count != len(stack):

@@ -13,6 +13,7 @@ import numpy as np
 import tifffile
 
 from napari_labdct.core import InputError
+from napari_labdct.files.lazy import StoredFrame, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,21 +30,13 @@ _NATIVE = "<" if sys.byteorder == "little" else ">"
 
 
 @dataclass(frozen=True)
-class Frame:
+class TiffFrame(StoredFrame):
     """One frame in a TIFF file.
 
     Attributes
     ----------
-    path
-        The file.
-    page
-        0-based number of the frame in the file.
     directory
         Byte where the page's directory starts.
-    shape
-        Rows and columns as stored, before any flip [px].
-    dtype
-        Type of the grey values, in this machine's byte order.
     orientation
         The Orientation tag; 1 (row 0 at the top) when the tag is missing.
     samples
@@ -55,42 +48,15 @@ class Frame:
         Whether 0 means white.
     """
 
-    path: Path
-    page: int
-    directory: int
-    shape: tuple[int, int]
-    dtype: np.dtype[Any]
+    directory: int = 0
     orientation: int = 1
     samples: int = 1
     start: int | None = None
     inverted: bool = False
 
-    @property
-    def name(self) -> str:
-        """File and page, for people to read."""
-        return f"{self.path} (page {self.page + 1})" if self.page else str(self.path)
-
-    def read(self) -> NDArray[Any]:
-        """Grey values as stored, shape (rows, columns); colours become luminance.
-
-        Raises
-        ------
-        InputError
-            If the file is gone, has changed, cannot be decoded or holds NaN.
-        """
-        try:
-            image = self._decoded() if self.start is None else self._plain()
-        except Exception as error:  # foreign bytes may break a decoder in any way
-            raise InputError(
-                f"{self.name} could not be read ({_reason(error)}): check that the "
-                "file is whole and still in its place."
-            ) from error
-        if image.dtype.kind == "f" and not np.isfinite(image).all():
-            raise InputError(
-                f"{self.name} holds NaN or infinite grey values: replace them "
-                "before cleaning."
-            )
-        return image
+    def grey_values(self) -> NDArray[Any]:
+        """Grey values, colours as luminance, shape (rows, columns)."""
+        return self._decoded() if self.start is None else self._plain()
 
     def _plain(self) -> NDArray[Any]:
         count = math.prod(self.shape)
@@ -128,7 +94,7 @@ def luminance(planes: NDArray[Any]) -> NDArray[Any]:
     return rounded.astype(planes.dtype)
 
 
-def find_frames(path: Path) -> tuple[list[Frame], str]:
+def find_frames(path: Path) -> tuple[list[TiffFrame], str]:
     """Find every frame of one TIFF file and check that its data are there.
 
     Parameters
@@ -161,7 +127,7 @@ def find_frames(path: Path) -> tuple[list[Frame], str]:
         raise
     except Exception as error:  # foreign bytes may break the parser in any way
         raise InputError(
-            f"{path} cannot be opened as TIFF ({_reason(error)}): give a TIFF file "
+            f"{path} cannot be opened as TIFF ({reason(error)}): give a TIFF file "
             "with grey frames that you may read."
         ) from error
     kept = [(i, page) for i, page in enumerate(pages) if not page.is_reduced]
@@ -172,11 +138,6 @@ def find_frames(path: Path) -> tuple[list[Frame], str]:
     ]
     description = str(pages[0].description)
     return _imagej_series(frames, description, size), description
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0]
 
 
 def _directories(handle: BinaryIO, size: int, path: Path) -> Iterator[int]:
@@ -225,7 +186,7 @@ def _page_at(tif: Any, index: int, directory: int) -> Any:
 
 def _frame(
     path: Path, number: int, directory: int, page: Any, order: str, size: int
-) -> Frame:
+) -> TiffFrame:
     name = f"{path} (page {number + 1})" if number else str(path)
     shape = int(page.imagelength), int(page.imagewidth)
     if page.dtype is None or page.dtype.kind not in "uif":
@@ -245,7 +206,7 @@ def _frame(
         and page.dtype.itemsize * 8 == page.bitspersample
     )
     orientation = page.tags.valueof(274)
-    return Frame(
+    return TiffFrame(
         path=path,
         page=number,
         directory=directory,
@@ -280,7 +241,9 @@ def _check_data(page: Any, name: str, size: int) -> None:
         )
 
 
-def _imagej_series(frames: list[Frame], description: str, size: int) -> list[Frame]:
+def _imagej_series(
+    frames: list[TiffFrame], description: str, size: int
+) -> list[TiffFrame]:
     """ImageJ writes one directory for many frames when they exceed 4 GB."""
     found = re.search(r"^ImageJ=.*?^images=(\d+)", description, re.M | re.S)
     count = int(found.group(1)) if found else 1

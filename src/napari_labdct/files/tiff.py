@@ -13,13 +13,12 @@ import numpy as np
 from napari_labdct.core import InputError, ProjectionStack
 from napari_labdct.files.description import restore
 from napari_labdct.files.frames import find_frames
+from napari_labdct.files.lazy import lazy_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
-    from napari_labdct.files.frames import Frame
+    from napari_labdct.files.frames import TiffFrame
 
 Flip = Literal["auto", "yes", "no"]
 
@@ -27,44 +26,11 @@ SUFFIXES = (".tif", ".tiff")
 _BOTTOM_FIRST, _RIGHT_FIRST, _SIDEWAYS = {3, 4}, {2, 3}, {5, 6, 7, 8}
 
 
-def read_stack(
-    path: str | Path | Sequence[str | Path],
-    *,
-    omega_start: float | None = None,
-    omega_step: float | None = None,
-    flip: Flip = "auto",
-) -> ProjectionStack:
-    """Read projections from TIFF; grey values are read when they are asked for.
+def read_tiff(path: str | Path | Sequence[str | Path], flip: Flip) -> ProjectionStack:
+    """Read a folder of TIFF files, one TIFF stack or a list of files.
 
-    Parameters
-    ----------
-    path
-        A folder of TIFF files (taken in natural order: ``2`` before ``10``), one
-        TIFF file of one or many pages, or a list of files in the wanted order.
-        Classic and BigTIFF, OME and ImageJ files, 8, 16 and 32 bit and float.
-    omega_start, omega_step
-        Rotation angle of the first projection and step between projections
-        [deg]. When empty, angles are taken from the file if this package wrote
-        it, and are unknown (NaN) otherwise.
-    flip
-        ``"yes"`` turns the frames upside down, ``"no"`` leaves them as stored,
-        ``"auto"`` follows the Orientation tag, so that row 0 is at the top.
-
-    Returns
-    -------
-    ProjectionStack
-        With `images` as a memory map where the file allows it, as a lazy dask
-        array (one chunk a frame) elsewhere. Files this package wrote come back
-        with angles, geometry, kind, source, seed and history.
-
-    Raises
-    ------
-    InputError
-        If the files are missing, unreadable, truncated or no stack of equally
-        sized 2-D frames. NaN is found when its frame is read.
+    Parameters and errors as in `read_stack`.
     """
-    if flip not in ("auto", "yes", "no"):
-        raise InputError(f'flip is "{flip}": give "auto", "yes" or "no".')
     source, files = _files(path)
     found = [find_frames(file) for file in files]
     frames = [frame for many, _ in found for frame in many]
@@ -79,7 +45,7 @@ def read_stack(
         stack = restore(stack, found[0][1], files[0])
     if turn.words:
         stack = replace(stack, history=(*stack.history, turn.words))
-    return _with_angles(stack, omega_start, omega_step)
+    return stack
 
 
 @dataclass(frozen=True)
@@ -91,39 +57,6 @@ class _Turn:
     def __call__(self, images: Any) -> Any:
         images = images[..., ::-1, :] if self.rows else images
         return images[..., ::-1] if self.columns else images
-
-
-@dataclass(frozen=True)
-class LazyFrames:
-    """Frames that look like an array and are read one at a time.
-
-    Attributes
-    ----------
-    frames
-        Where the frames lie; all of one shape and type.
-    """
-
-    frames: tuple[Frame, ...]
-    ndim = 3
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Frames, rows, columns."""
-        return len(self.frames), *self.frames[0].shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the grey values."""
-        return self.frames[0].dtype
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        first, *rest = key if isinstance(key, tuple) else (key,)
-        chosen = np.arange(len(self.frames))[first]
-        if chosen.ndim == 0:
-            one: NDArray[Any] = self.frames[int(chosen)].read()[tuple(rest)]
-            return one
-        many: NDArray[Any] = np.stack([self.frames[i].read() for i in chosen])
-        return many[(slice(None), *rest)]
 
 
 def natural_order(path: Path) -> list[tuple[int, str]]:
@@ -169,7 +102,7 @@ def _files(path: str | Path | Sequence[str | Path]) -> tuple[str, list[Path]]:
     return str(path), files
 
 
-def _check_folder(folder: Path, found: list[list[Frame]]) -> None:
+def _check_folder(folder: Path, found: list[list[TiffFrame]]) -> None:
     for frames in found:
         if len(frames) > 1:
             raise InputError(
@@ -179,7 +112,7 @@ def _check_folder(folder: Path, found: list[list[Frame]]) -> None:
             )
 
 
-def _check_alike(frames: Iterable[Frame]) -> None:
+def _check_alike(frames: Iterable[TiffFrame]) -> None:
     first, *rest = frames
     for frame in rest:
         if frame.shape != first.shape or frame.dtype != first.dtype:
@@ -191,7 +124,7 @@ def _check_alike(frames: Iterable[Frame]) -> None:
             )
 
 
-def _turn(frames: Sequence[Frame], flip: Flip) -> _Turn:
+def _turn(frames: Sequence[TiffFrame], flip: Flip) -> _Turn:
     if flip == "no":
         return _Turn()
     if flip == "yes":
@@ -212,18 +145,18 @@ def _turn(frames: Sequence[Frame], flip: Flip) -> _Turn:
     return replace(turn, words=words) if what else turn
 
 
-def _warn_of_colours(frames: Sequence[Frame]) -> None:
+def _warn_of_colours(frames: Sequence[TiffFrame]) -> None:
     coloured = [frame for frame in frames if frame.samples > 1]
     if coloured:
         warnings.warn(
             f"{coloured[0].path} is a colour picture ({len(coloured)} of "
             f"{len(frames)} frames): its luminance is read, and text burnt into it "
             "counts as grey values.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
-def _images(frames: list[Frame], turn: _Turn) -> Any:
+def _images(frames: list[TiffFrame], turn: _Turn) -> Any:
     first = frames[0]
     step = first.shape[0] * first.shape[1] * first.dtype.itemsize
     if first.start is not None and all(
@@ -234,25 +167,4 @@ def _images(frames: list[Frame], turn: _Turn) -> Any:
         return turn(
             np.memmap(first.path, first.dtype, "r", offset=first.start, shape=shape)
         )
-    import dask.array  # late: it takes half a second, and one stack needs none
-
-    from_array: Any = dask.array.from_array
-    lazy = LazyFrames(tuple(frames))
-    chunks = (1, *first.shape)
-    meta = np.empty((0, 0, 0), lazy.dtype)
-    return turn(from_array(lazy, chunks, name=False, meta=meta))
-
-
-def _with_angles(
-    stack: ProjectionStack, start: float | None, step: float | None
-) -> ProjectionStack:
-    if start is None and step is None:
-        return stack
-    if step is None and len(stack) > 1:
-        raise InputError(
-            f"omega_start is given for {len(stack)} projections without omega_step: "
-            "give the step between projections [deg] too."
-        )
-    steps = np.arange(len(stack), dtype=np.float64)
-    angles = (start or 0.0) + (step or 0.0) * steps
-    return replace(stack, omega_deg=angles)
+    return turn(lazy_array(frames))
