@@ -17,7 +17,7 @@ from napari_labdct.core.geometry import Parameters
 
 _HELP = """Spot cleanup in laboratory X-ray diffraction contrast tomography (LabDCT).
 
-A scan is a folder of TIFF frames, or one TIFF stack. Try "labdct run" without
+A scan is a folder of TIFF frames, one TIFF stack, or a .txrm file. Try "labdct run" without
 anything else to see what the package does with its own sample scan."""
 
 

@@ -29,8 +29,8 @@ def run(
     stack: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder of TIFF frames, or one TIFF stack; the sample scan that "
-            "comes with the package when left out.",
+            help="Folder of TIFF frames, one TIFF stack, or a .txrm file; the sample "
+            "scan that comes with the package when left out.",
             show_default=False,
         ),
     ] = None,

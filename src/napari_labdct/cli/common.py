@@ -20,7 +20,8 @@ Values = dict[str, Any]
 Stack = Annotated[
     Path,
     typer.Argument(
-        help="Folder of TIFF frames, or one TIFF stack.", show_default=False
+        help="Folder of TIFF frames, one TIFF stack, or a .txrm file.",
+        show_default=False,
     ),
 ]
 Start = Annotated[
