@@ -139,10 +139,17 @@ class TestPairs:
 
 class TestTraining:
     def test_the_loss_falls(self, clean_projections, tmp_path):
-        settings = SMALL.model_copy(update={"epochs": 6, "steps": 12})
+        settings = SMALL.model_copy(
+            update={
+                "epochs": 5,
+                "steps": 12,
+                "learning_rate": 6e-3,
+                "look": MeasuredLook(faintest=8, scan_fraction=1.0),
+            }
+        )
         reports = list(iter_epochs(clean_projections, settings, tmp_path / "m"))
-        assert [r.epoch for r in reports] == [1, 2, 3, 4, 5, 6]
-        assert reports[-1].validation_loss < 0.7 * reports[0].validation_loss
+        assert [r.epoch for r in reports] == [1, 2, 3, 4, 5]
+        assert reports[-1].validation_loss < 0.75 * reports[0].validation_loss
         assert reports[0].preview.shape == (3, 64, 64)
 
     def test_a_stopped_run_resumes_to_the_same_weights(
