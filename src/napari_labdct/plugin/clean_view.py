@@ -97,7 +97,7 @@ class CleanView(Dock):
         """Let the buttons say what can be done."""
         self.clean.setEnabled(ready and not state.is_busy)
         self.clean.setToolTip(
-            "Clean all projections of the layer (Ctrl+Return)."
+            "Clean all projections of the layer."
             if ready
             else "Open projections first; the model must be loaded, too."
         )

@@ -180,10 +180,9 @@ def form(rows: Sequence[tuple[str, QWidget | QLayout]]) -> QFormLayout:
 
 
 def button(text: str, tip: str, shortcut: str = "") -> QPushButton:
-    """A push button with a tooltip that names its shortcut."""
-    made = QPushButton(text)
-    made.setToolTip(f"{tip} ({shortcut})" if shortcut else tip)
+    """A push button that shows its shortcut, which works anywhere in the window."""
+    made = QPushButton(f"{text}  ({shortcut})" if shortcut else text)
+    made.setToolTip(tip)
     if shortcut:
         made.setShortcut(shortcut)
-        made.setText(text)
     return made

@@ -220,7 +220,7 @@ def add_results(
     stack = stack_of(layer)
     low, high = layer.contrast_limits
     span = float(high - low)
-    level = float(np.median(difference[index_of(viewer, layer)][::4, ::4]))
+    level = float(np.median(np.asarray(difference[index_of(viewer, layer)])[::4, ::4]))
     made = []
     results: list[tuple[Any, Kind, tuple[float, float]]] = [
         (cleaned, "cleaned", (0.0, span)),

@@ -1,0 +1,248 @@
+"""Forms from parameter models: every field's label, unit, bounds and help come from it.
+
+magicgui builds forms of flat models; these are nested, and show few fields first.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ValidationError
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLineEdit,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_labdct.core import InputError
+from napari_labdct.core.geometry import Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pydantic.fields import FieldInfo
+
+MOST = 2**31 - 1
+"""Largest integer that a spin box can hold."""
+
+
+@dataclass(frozen=True)
+class Editor:
+    """A widget for one value, how to read and write it, and its signal."""
+
+    widget: QWidget
+    get: Callable[[], Any]
+    set: Callable[[Any], None]
+    changed: Any
+
+
+class Number(QDoubleSpinBox):
+    """A number without trailing zeros."""
+
+    def textFromValue(self, value: float) -> str:
+        """As short as the number allows."""
+        return f"{value:.10g}"
+
+
+class Form(QWidget):
+    """A form of a parameter model; signal `changed`, with every edit.
+
+    Fields of a kind that no widget can show keep the value they came with.
+
+    Parameters
+    ----------
+    parameters
+        The values to begin with, to which `reset` returns.
+    shown
+        Paths of the fields in sight, such as ``"plan.count"``; all others are folded,
+        by model. When empty, all fields of the outermost model are in sight.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        shown: Sequence[str] = (),
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._given = self._base = parameters
+        self._editors: dict[str, Editor] = {}
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(4)
+        self._build(shown)
+
+    @property
+    def parameters(self) -> Parameters:
+        """What the form says.
+
+        Raises
+        ------
+        InputError
+            If the values do not go together.
+        """
+        values = self._base.model_dump()
+        for path, editor in self._editors.items():
+            *models, name = path.split(".")
+            inner = values
+            for model in models:
+                inner = inner[model]
+            inner[name] = editor.get()
+        try:
+            return type(self._base).model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = " ".join(str(part) for part in first["loc"]).replace("_", " ")
+            raise InputError(f"{where}: {first['msg']}: correct this entry.") from error
+
+    def show_parameters(self, parameters: Parameters) -> None:
+        """Show other values of the same model; tells once."""
+        if _paths(parameters) != _paths(self._base):
+            raise ValueError("the form was built for a model of another shape")
+        self._base = parameters
+        for path, editor in self._editors.items():
+            blocker = QSignalBlocker(editor.widget)
+            editor.set(_value(parameters, path))
+            del blocker
+        self.changed.emit()
+
+    def reset(self) -> None:
+        """Go back to the values that the form began with."""
+        self.show_parameters(self._given)
+
+    def editor(self, path: str) -> QWidget:
+        """The widget of a field."""
+        return self._editors[path].widget
+
+    def _build(self, shown: Sequence[str]) -> None:
+        groups: dict[str, QFormLayout] = {}
+        top = _new_layout()
+        self._layout.addLayout(top)
+        for path, field in _fields(self._base):
+            editor = make_editor(field, _value(self._base, path))
+            if editor is None:
+                continue
+            self._editors[path] = editor
+            editor.changed.connect(lambda *_: self.changed.emit())
+            editor.widget.setToolTip(field.description or "")
+            model = path.rpartition(".")[0]
+            if path in shown or (not shown and not model):
+                layout = top
+            else:
+                if model not in groups:
+                    groups[model] = self._fold(model)
+                layout = groups[model]
+            layout.addRow(label(path, field), editor.widget)
+
+    def _fold(self, model: str) -> QFormLayout:
+        """A folded group for the fields of one model."""
+        title = model.replace(".", ", ").replace("_", " ") or "more"
+        group = QCollapsible(title.capitalize(), expandedIcon="▾", collapsedIcon="▸")
+        inside = QWidget()
+        layout = _new_layout()
+        inside.setLayout(layout)
+        group.addWidget(inside)
+        self._layout.addWidget(group)
+        return layout
+
+
+def make_editor(field: FieldInfo, value: Any) -> Editor | None:
+    """A widget for a field, within its bounds; None when there is none for its kind."""
+    kind = field.annotation
+    if get_origin(kind) is Literal:
+        options = [str(option) for option in get_args(kind)]
+        if len(options) < 2:
+            return None
+        combo = QComboBox()
+        combo.addItems(options)
+        combo.setCurrentText(str(value))
+        return Editor(
+            combo, combo.currentText, combo.setCurrentText, combo.currentTextChanged
+        )
+    if kind is bool:
+        box = QCheckBox()
+        box.setChecked(value)
+        return Editor(box, box.isChecked, box.setChecked, box.toggled)
+    if kind is int or kind is float:
+        spin = QSpinBox() if kind is int else Number()
+        low, high = bounds(field)
+        if kind is float:
+            spin.setDecimals(8)
+            spin.setStepType(Number.StepType.AdaptiveDecimalStepType)
+            spin.setRange(low, high)
+        else:
+            spin.setRange(int(max(low, -MOST)), int(min(high, MOST)))
+        spin.setValue(value)
+        return Editor(spin, spin.value, spin.setValue, spin.valueChanged)
+    if kind is str:
+        line = QLineEdit(value)
+        return Editor(line, line.text, line.setText, line.textChanged)
+    return None
+
+
+def bounds(field: FieldInfo) -> tuple[float, float]:
+    """Lowest and highest value of a field; excluded ends are cut by a hair."""
+    low, high = -1e9, 1e9
+    hair = 1e-8 if field.annotation is float else 1
+    for rule in field.metadata:
+        if isinstance(rule, Ge):
+            low = float(rule.ge)  # type: ignore[arg-type]  # typed as any comparable
+        elif isinstance(rule, Gt):
+            low = float(rule.gt) + hair  # type: ignore[arg-type]  # as above
+        elif isinstance(rule, Le):
+            high = float(rule.le)  # type: ignore[arg-type]  # as above
+        elif isinstance(rule, Lt):
+            high = float(rule.lt) - hair  # type: ignore[arg-type]  # as above
+    return low, high
+
+
+def label(path: str, field: FieldInfo) -> str:
+    """Name of a field with its unit, which its description ends with."""
+    name = path.rpartition(".")[2].replace("_", " ")
+    unit = re.search(r"\[([^\]]+)\]", field.description or "")
+    return f"{name} [{unit.group(1)}]" if unit else name
+
+
+def _fields(
+    parameters: Parameters, prefix: str = ""
+) -> Iterator[tuple[str, FieldInfo]]:
+    """Path and description of every field, inner models after the outer one's own."""
+    inner = []
+    for name, field in type(parameters).model_fields.items():
+        value = getattr(parameters, name)
+        if isinstance(value, Parameters):
+            inner.append((name, value))
+        else:
+            yield prefix + name, field
+    for name, value in inner:
+        yield from _fields(value, f"{prefix}{name}.")
+
+
+def _paths(parameters: Parameters) -> list[str]:
+    return [path for path, _ in _fields(parameters)]
+
+
+def _value(parameters: Any, path: str) -> Any:
+    for name in path.split("."):
+        parameters = getattr(parameters, name)
+    return parameters
+
+
+def _new_layout() -> QFormLayout:
+    layout = QFormLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return layout

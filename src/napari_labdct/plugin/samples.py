@@ -1,0 +1,31 @@
+"""File → Open Sample: the simulated scan that comes with the package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_labdct.plugin.layers import stack_to_layer
+from napari_labdct.plugin.spots_layer import spots_to_layer
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+NAME = "sample scan"
+
+
+def sample_scan() -> list[LayerData]:
+    """The scan as a detector would have measured it."""
+    from napari_labdct.files import read_stack, sample_path
+
+    return [stack_to_layer(read_stack(sample_path()), NAME)]
+
+
+def sample_scan_with_spots() -> list[LayerData]:
+    """The scan and its true spots, with grain, hkl and energy of each."""
+    from napari_labdct.files import read_spots, read_stack, sample_path
+
+    stack = read_stack(sample_path())
+    spots = read_spots(sample_path().with_name("truth.csv"))
+    return [
+        stack_to_layer(stack, NAME),
+        spots_to_layer(spots, stack, f"{NAME} true spots"),
+    ]
