@@ -17,8 +17,9 @@ from napari_labdct.core.geometry import Parameters
 
 _HELP = """Spot cleanup in laboratory X-ray diffraction contrast tomography (LabDCT).
 
-A scan is a folder of TIFF frames, one TIFF stack, or a .txrm file. Try "labdct run" without
-anything else to see what the package does with its own sample scan."""
+A scan is a folder of TIFF frames, one TIFF stack, or a .txrm file. Try
+"labdct run" without anything else to see what the package does with its own sample
+scan."""
 
 
 def _find_settings() -> Parameters:
