@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from napari_labdct.core import InputError
-from napari_labdct.physics.outline import Box, Cylinder
-from napari_labdct.physics.tessellation import fit_laguerre
+from napari_labdct.physics.elements import gather_elements
+from napari_labdct.physics.outline import Box, Cylinder, VoxelMask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.spatial.transform import Rotation
 
     from napari_labdct.physics.crystal import Crystal
     from napari_labdct.physics.outline import Outline
-
-_POINTS_ACROSS_GRAIN = 7  # of the grid on which grain volumes are fitted
 
 
 @dataclass(frozen=True)
@@ -110,11 +108,10 @@ class Polycrystal:
         rng
             Random numbers, or a seed. Grains do not depend on `element_um`.
         """
+        from napari_labdct.physics.growth import grow
+
         outline = Cylinder(diameter_um / 2000, height_um / 1000)
-        extent = (diameter_um / 1000, diameter_um / 1000, height_um / 1000)
-        return cls._random(
-            crystal, outline, extent, grain_um, grain_sd_um, element_um, rng
-        )
+        return grow(crystal, outline, grain_um, grain_sd_um, element_um, rng)
 
     @classmethod
     def random_box(
@@ -128,46 +125,101 @@ class Polycrystal:
         rng: np.random.Generator | int | None = None,
     ) -> Polycrystal:
         """A box filled with random grains; parameters as in `random_cylinder`."""
+        from napari_labdct.physics.growth import grow
+
         x, y, z = (edge / 1000 for edge in size_um)
-        return cls._random(
-            crystal, Box((x, y, z)), (x, y, z), grain_um, grain_sd_um, element_um, rng
-        )
+        return grow(crystal, Box((x, y, z)), grain_um, grain_sd_um, element_um, rng)
 
     @classmethod
-    def _random(
+    def from_voxels(
         cls,
         crystal: Crystal,
-        outline: Cylinder | Box,
-        extent: tuple[float, float, float],
-        grain_um: float,
-        grain_sd_um: float,
-        element_um: float,
-        rng: np.random.Generator | int | None,
+        grain: NDArray[np.int64],
+        orientation: Rotation,
+        *,
+        spacing: float,
+        origin: tuple[float, float, float],
+        element_um: float = 12.0,
+        filled: NDArray[np.bool_] | None = None,
     ) -> Polycrystal:
-        rng = np.random.default_rng(rng)
-        if not 0 < element_um <= grain_um / 2:
+        """Grains on a grid of voxels, as a grain map has them.
+
+        Parameters
+        ----------
+        crystal
+            What the grains consist of.
+        grain
+            Grain of each voxel, from 0; negative where there is none, (nx, ny, nz).
+        orientation
+            Orientation of each grain, crystal → sample.
+        spacing
+            Edge of the voxels [mm].
+        origin
+            Centre of voxel (0, 0, 0) in the sample frame [mm].
+        element_um
+            Edge of the elements, a voxel's at least [µm].
+        filled
+            Voxels that absorb, (nx, ny, nz); those with a grain when left out.
+        """
+        inside = grain >= 0
+        if not inside.any():
             raise InputError(
-                f"Elements of {element_um:g} µm cannot make grains of {grain_um:g} µm: "
-                "choose an element size of at most half the grain size."
+                "The grain map holds no grain: give a map in which some voxels have "
+                "a grain number and an orientation."
             )
-        share = np.pi / 4 if isinstance(outline, Cylinder) else 1.0
-        whole = float(np.prod(extent)) * share
-        # the small term keeps 100 µm grains in 0.1³-sized samples from losing one
-        count = int(whole / (np.pi / 6 * (grain_um / 1000) ** 3) + 1e-9)
-        if count < 1:
-            raise InputError(
-                f"A sample of {whole:.3g} mm³ holds no grain of {grain_um:g} µm: "
-                "take a larger sample or smaller grains."
-            )
-        size = rng.normal(grain_um, grain_sd_um, count)
-        wanted = np.clip(size, 0.3 * grain_um, None) ** 3
-        grid = _grid(outline, extent, grain_um / 1000 / _POINTS_ACROSS_GRAIN)
-        grains = fit_laguerre(grid, wanted / wanted.sum(), rng)
-        orientation = Rotation.random(count, rng)
-        centre = _grid(outline, extent, element_um / 1000)
-        volume = np.full(len(centre), whole / len(centre))
+        point = np.argwhere(inside) * spacing + np.asarray(origin)
+        centre, volume, grain_of = gather_elements(
+            point, grain[inside], max(element_um / 1000, spacing), spacing**3
+        )
+        mask = VoxelMask(inside if filled is None else filled, spacing, origin)
+        return cls(crystal, orientation, centre, volume, grain_of, mask)
+
+    @classmethod
+    def from_spheres(
+        cls,
+        crystal: Crystal,
+        position: NDArray[np.float64],
+        orientation: Rotation,
+        *,
+        diameter_um: NDArray[np.float64],
+        element_um: float = 12.0,
+        outline: Outline | None = None,
+    ) -> Polycrystal:
+        """Grains known by position, orientation and size alone, taken as spheres.
+
+        Parameters
+        ----------
+        crystal
+            What the grains consist of.
+        position
+            Centres of the grains, shape (G, 3) [mm].
+        orientation
+            Orientation of each grain, crystal → sample.
+        diameter_um
+            Diameter of each sphere, shape (G,) [µm].
+        element_um
+            Edge of the elements [µm].
+        outline
+            The surface of the sample; None for no absorption.
+        """
+        centre, volume, grain_of = [], [], []
+        for number, (middle, across) in enumerate(
+            zip(position, diameter_um / 1000, strict=True)
+        ):
+            cells = max(int(np.rint(across / (element_um / 1000))), 1)
+            axis = (np.arange(cells) - (cells - 1) / 2) * across / cells
+            point = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
+            point = point[np.linalg.norm(point, axis=1) < max(across / 2, 1e-9)]
+            centre.append(point + middle)
+            volume.append(np.full(len(point), np.pi / 6 * across**3 / len(point)))
+            grain_of.append(np.full(len(point), number))
         return cls(
-            crystal, orientation, centre, volume, grains.grain_of(centre), outline
+            crystal,
+            orientation,
+            np.concatenate(centre),
+            np.concatenate(volume),
+            np.concatenate(grain_of),
+            outline,
         )
 
     def __len__(self) -> int:
@@ -228,20 +280,3 @@ class Polycrystal:
             self.outline,
             turned,
         )
-
-
-def _grid(
-    outline: Cylinder | Box, extent: tuple[float, float, float], step: float
-) -> NDArray[np.float64]:
-    """Centres of cubes that fill the outline, shape (N, 3) [mm]."""
-    axes = []
-    for length in extent:
-        cells = max(int(np.ceil(length / step - 1e-9)), 1)
-        axes.append((np.arange(cells) - (cells - 1) / 2) * step)
-    point = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    if isinstance(outline, Cylinder):
-        inside = np.hypot(point[:, 0], point[:, 1]) < outline.radius
-        inside &= np.abs(point[:, 2]) < outline.height / 2
-    else:
-        inside = (np.abs(point) < np.asarray(extent) / 2).all(axis=1)
-    return np.asarray(point[inside], np.float64)

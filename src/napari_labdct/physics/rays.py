@@ -1,8 +1,8 @@
 """Every ray of a projection: the hot path, on the processor or a CUDA device.
 
-The only file that imports torch. One formula, `_trace`, follows rays; it serves
-grain centres (which reflections to follow at all), the slope of the mapping (how
-large an element's image is) and the elements themselves.
+The only file that imports torch. One formula, `trace`, follows rays; it serves grain
+centres (which reflections to follow at all), the slope of the mapping (how large an
+element's image is) and the elements themselves.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_labdct.physics.trace import GRAZING, SMALL, dot, trace
 from napari_labdct.physics.view import View
 
 if TYPE_CHECKING:
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
     from napari_labdct.physics.outline import Outline
     from napari_labdct.physics.polycrystal import Polycrystal
     from napari_labdct.physics.response import Response
+    from napari_labdct.physics.trace import Trace
 
 Vector = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-_GRAZING = 0.02  # cosine below which a ray runs along the detector and is dropped
-_SMALL = 1e-6
 _NARROWEST = 0.5  # least width of an energy average, in steps of the table
 
 
@@ -172,12 +172,15 @@ class RayCaster:
         unit = _pick(self._unit[:, grain, direction].unbind(0), spot)
         if self._turn is not None:
             unit = _turned(unit, _pick(self._turn.unbind(0), element))
-        ray = self._trace(view, position, unit)
+        ray = trace(view, self.geometry, position, unit)
         energy = self._bragg[direction].index_select(0, spot) / ray.sine
         slope, spread = self._slopes(view, grain, direction)
         # across an element the energy runs over this share of itself
-        span = (spread * self._edge).clip(_SMALL, 0.5).index_select(0, spot)
-        photons = self._photons(direction, spot, energy, span, ray, position)
+        span = (spread * self._edge).clip(SMALL, 0.5).index_select(0, spot)
+        inward = self._inward(view)
+        if inward is not None:
+            inward = inward.index_select(0, element)
+        photons = self._photons(direction, spot, energy, span, ray, position, inward)
         photons *= self._volume.index_select(0, element)
 
         rows, columns = self.geometry.detector.shape
@@ -230,7 +233,7 @@ class RayCaster:
         Judged by the ray through the grain's centre, with margins for the
         grain's size that hold for every element of it.
         """
-        ray = self._trace(view, self._centre.unbind(0), self._unit.unbind(0))
+        ray = trace(view, self.geometry, self._centre.unbind(0), self._unit.unbind(0))
         slack = 1.05 * self._radius / ray.distance + self._spread
         low, high = self._range
         reflects = (self._bragg / high < ray.sine + slack) & (
@@ -239,49 +242,31 @@ class RayCaster:
         detector = self.geometry.detector
         pixel = detector.pixel_size / 1000
         # a ray's turn of 2·slack at the grain is seen from the path's length
-        reach = 1.2 * (self._radius + 2 * slack * ray.path) / ray.slope.clip(_GRAZING)
-        reach = reach / ray.slope.clip(_GRAZING) / pixel + 1
+        reach = 1.2 * (self._radius + 2 * slack * ray.path) / ray.slope.clip(GRAZING)
+        reach = reach / ray.slope.clip(GRAZING) / pixel + 1
         meets = (ray.row > -reach) & (ray.row < detector.rows + reach)
         meets &= (ray.column > -reach) & (ray.column < detector.columns + reach)
         grain, direction = torch.nonzero(reflects & meets & ray.forward, as_tuple=True)
-        sine = ray.sine[grain, direction].clip(_SMALL)
+        sine = ray.sine[grain, direction].clip(SMALL)
         out = [axis[grain, direction] for axis in ray.out]
-        left, up = _dot(view.left, out), _dot(view.up, out)
+        left, up = dot(view.left, out), dot(view.up, out)
         middle = torch.stack(
             [self._bragg[direction] / sine, sine, torch.atan2(-left, up)]
         )
         return grain, direction, middle.cpu().numpy().astype(np.float64)
 
-    def _trace(self, view: View, position: Any, unit: Any) -> _Trace:
-        """Follow rays from the source to a position and on to the detector.
-
-        The incident direction k̂ is mirrored by the lattice planes of unit normal
-        ĝ, k̂' = k̂ + λG/2π = k̂ + 2 sin θ ĝ with sin θ = −k̂·ĝ, which is exact for any
-        incidence; the hit follows from the detector plane.
-        """
-        away = [p - float(s) for p, s in zip(position, view.source, strict=True)]
-        distance = torch.sqrt(away[0] * away[0] + away[1] * away[1] + away[2] * away[2])
-        k = [a / distance for a in away]
-        sine = -(k[0] * unit[0] + k[1] * unit[1] + k[2] * unit[2])
-        out = [a + 2 * sine * b for a, b in zip(k, unit, strict=True)]
-        slope = _dot(view.normal, out)
-        to_go = [float(d) - p for p, d in zip(position, view.detector, strict=True)]
-        path = _dot(view.normal, to_go) / slope.clip(_GRAZING)
-        hit = [o * path - t for o, t in zip(out, to_go, strict=True)]
-        detector = self.geometry.detector
-        scale = 1000 / detector.pixel_size
-        centre_row, centre_column = detector.centre
-        return _Trace(
-            centre_row - scale * _dot(view.z_axis, hit),
-            centre_column - scale * _dot(view.y_axis, hit),
-            sine.clip(_SMALL),
-            k,
-            out,
-            distance,
-            path,
-            slope,
-            (slope > _GRAZING) & (sine > _SMALL),
-        )
+    def _inward(self, view: View) -> torch.Tensor | None:
+        """Path from the surface to each element, along the incident ray (E,) [mm]."""
+        if self.outline is None:
+            return None
+        back = [
+            float(s) - p
+            for p, s in zip(self._element.unbind(0), view.source, strict=True)
+        ]
+        length = torch.sqrt(back[0] ** 2 + back[1] ** 2 + back[2] ** 2)
+        toward = [a / length for a in back]
+        path: torch.Tensor = self.outline.path(self._element.unbind(0), toward)
+        return path
 
     def _photons(
         self,
@@ -289,8 +274,9 @@ class RayCaster:
         spot: torch.Tensor,
         energy: torch.Tensor,
         span: torch.Tensor,
-        ray: _Trace,
+        ray: Trace,
         position: Any,
+        inward: torch.Tensor | None,
     ) -> torch.Tensor:
         """Photons per mm³ of every ray, from the response table.
 
@@ -300,11 +286,10 @@ class RayCaster:
         """
         shelf = self._shelf[direction].index_select(0, spot)
         _, energies, paths = self.response.table.shape
-        if self.outline is None:
+        if self.outline is None or inward is None:
             column, along = shelf, None
         else:
-            path = self.outline.exit_distance(position, [-a for a in ray.k])
-            path = path + self.outline.exit_distance(position, ray.out)
+            path = inward + self.outline.path(position, ray.out)
             along = (path / self.response.path_step).clip(0, paths - 1.001)
             floor = along.int()
             column, along = shelf + floor, along - floor
@@ -327,8 +312,9 @@ class RayCaster:
         if self.response.polarised:
             photons = photons * (0.5 + 0.5 * twice * twice)
         if self.response.lorentz == "fang2020":
-            photons = photons / torch.sqrt((1 - twice * twice).clip(_SMALL**2))
-        return photons * ray.forward / (ray.distance * ray.distance)
+            photons = photons / torch.sqrt((1 - twice * twice).clip(SMALL**2))
+        received: torch.Tensor = photons * ray.forward / ray.distance**2
+        return received
 
     def _slopes(
         self, view: View, grain: torch.Tensor, direction: torch.Tensor
@@ -343,32 +329,11 @@ class RayCaster:
             for sign in (-1.0, 1.0):
                 moved = list(centre)
                 moved[axis] = moved[axis] + sign * step
-                ray = self._trace(view, moved, unit)
+                ray = trace(view, self.geometry, moved, unit)
                 ends.append(torch.stack([ray.row, ray.column, torch.log(ray.sine)]))
             slopes.append((ends[1] - ends[0]) / (2 * step))
         row, column, energy = torch.stack(slopes, dim=-1).unbind(0)
         return torch.stack([row, column], dim=1), energy.norm(dim=1)
-
-
-@dataclass(frozen=True)
-class _Trace:
-    """Rays followed: hits [px], sin θ, directions, distances [mm]."""
-
-    row: torch.Tensor
-    column: torch.Tensor
-    sine: torch.Tensor
-    k: list[torch.Tensor]
-    out: list[torch.Tensor]
-    distance: torch.Tensor
-    path: torch.Tensor
-    slope: torch.Tensor
-    forward: torch.Tensor
-
-
-def _dot(fixed: NDArray[np.float64], vector: Any) -> torch.Tensor:
-    x, y, z = (float(value) for value in fixed)
-    total: torch.Tensor = vector[0] * x + vector[1] * y + vector[2] * z
-    return total
 
 
 def _pick(vector: Any, index: torch.Tensor) -> Vector:

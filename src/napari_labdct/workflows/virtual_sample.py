@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from napari_labdct.core.geometry import Parameters
-from napari_labdct.physics import Crystal, Filter, Polycrystal, Spectrum
+from napari_labdct.physics import Crystal, Cylinder, Filter, Polycrystal, Spectrum
 
 if TYPE_CHECKING:
-    import numpy as np
+    from napari_labdct.physics.outline import Outline
 
 
 class Beam(Parameters):
@@ -27,7 +28,18 @@ class Beam(Parameters):
         return Spectrum.tube(self.kvp, current_ua=self.current, filters=self.filters)
 
 
-class RandomGrains(Parameters):
+class Grains(Parameters):
+    """What all samples have in common."""
+
+    element_size: float = Field(
+        12.0, gt=0, le=1e4, description="Edge of the elements grains are made of [µm]."
+    )
+    mosaic_spread: float = Field(
+        0.0, ge=0, le=5, description="Lattice rotation inside grains, σ [deg]."
+    )
+
+
+class RandomGrains(Grains):
     """What random samples have in common."""
 
     grain_size: float = Field(
@@ -35,12 +47,6 @@ class RandomGrains(Parameters):
     )
     grain_size_sd: float = Field(
         10.0, ge=0, le=1e5, description="Standard deviation of the grain size [µm]."
-    )
-    element_size: float = Field(
-        12.0, gt=0, le=1e4, description="Edge of the elements grains are made of [µm]."
-    )
-    mosaic_spread: float = Field(
-        0.0, ge=0, le=5, description="Lattice rotation inside grains, σ [deg]."
     )
 
 
@@ -86,4 +92,69 @@ class BoxSample(RandomGrains):
         return grains.with_mosaic_spread(self.mosaic_spread, rng=rng)
 
 
-Sample = Annotated[CylinderSample | BoxSample, Field(discriminator="kind")]
+class GrainListSample(Grains):
+    """Grains from a CSV list, each a sphere at its place."""
+
+    kind: Literal["grain list"] = "grain list"
+    path: str = Field(description="CSV file with place and orientation of each grain.")
+    grain_size: float = Field(
+        50.0, gt=0, le=1e5, description="Diameter where the list gives none [µm]."
+    )
+    diameter: float = Field(
+        0.0, ge=0, le=1e5, description="Diameter of the absorbing cylinder [µm]."
+    )
+    height: float = Field(
+        0.0, ge=0, le=1e5, description="Height of the absorbing cylinder [µm]."
+    )
+
+    def polycrystal(self, crystal: Crystal, rng: np.random.Generator) -> Polycrystal:
+        """Read the list."""
+        from scipy.spatial.transform import Rotation
+
+        from napari_labdct.files.grainlist import read_grain_list
+
+        found = read_grain_list(self.path)
+        unknown = np.isnan(found.diameter_um)
+        outline: Outline | None = None
+        if self.diameter and self.height:
+            outline = Cylinder(self.diameter / 2000, self.height / 1000)
+        grains = Polycrystal.from_spheres(
+            crystal,
+            found.position,
+            Rotation.from_matrix(found.orientation),
+            diameter_um=np.where(unknown, self.grain_size, found.diameter_um),
+            element_um=self.element_size,
+            outline=outline,
+        )
+        return grains.with_mosaic_spread(self.mosaic_spread, rng=rng)
+
+
+class GrainMapSample(Grains):
+    """A measured grain map: GrainMapper3D or DREAM.3D."""
+
+    kind: Literal["grain map"] = "grain map"
+    path: str = Field(description="Grain map (.h5, .dream3d).")
+
+    def polycrystal(self, crystal: Crystal, rng: np.random.Generator) -> Polycrystal:
+        """Read the map."""
+        from scipy.spatial.transform import Rotation
+
+        from napari_labdct.files.grainmap import read_grain_map
+
+        found = read_grain_map(self.path)
+        grains = Polycrystal.from_voxels(
+            crystal,
+            found.grain,
+            Rotation.from_matrix(found.orientation),
+            spacing=found.spacing,
+            origin=found.origin,
+            element_um=self.element_size,
+            filled=found.filled,
+        )
+        return grains.with_mosaic_spread(self.mosaic_spread, rng=rng)
+
+
+Sample = Annotated[
+    CylinderSample | BoxSample | GrainListSample | GrainMapSample,
+    Field(discriminator="kind"),
+]

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from napari_labdct.core import BeamStop, Detector, Geometry, InputError, ScanPlan
 from napari_labdct.core.geometry import Parameters
+from napari_labdct.files import replacing
 from napari_labdct.physics import (
     Crystal,
     Filter,
@@ -83,9 +84,8 @@ class VirtualScan(Parameters):
             import yaml
 
             text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-        part = path.with_name(path.name + ".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
         return path
 
     def polycrystal(self) -> Polycrystal:
@@ -207,9 +207,14 @@ _FARFIELD = VirtualScan(
             pixel_size=68.334,
             centre_row=506.79,
             centre_column=511.325,
+            tilt_x=-0.0074,
+            tilt_y=-0.212,
+            tilt_z=-0.304,
             blur_sigma=1.3,
         ),
-        beam_stop=BeamStop(height=13.2, width=12.5, offset_y=1.0, edge=0.1),
+        beam_stop=BeamStop(
+            height=12.5, width=11.8, offset_y=-1.07, offset_z=-0.49, edge=0.1
+        ),
         source_size=30,
     ),
     plan=ScanPlan(omega_start=180, omega_step=-3, count=121, exposure=600),
