@@ -54,7 +54,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """One sentence for a file that cannot be written."""
-    why = error.strerror or f"{error}; the disk may be full"
+    why = error.strerror or "is the disk full?"  # NumPy counts bytes, but not why
     return InputError(
         f"{path} cannot be written ({why}): choose another place for the output."
     )
