@@ -10,9 +10,10 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
 from napari_labdct.files import read_stack
-from napari_labdct.plugin import layers
+from napari_labdct.plugin import layers, lines
 from napari_labdct.plugin.clean import CleanController
 from napari_labdct.plugin.clean_view import CleanView
+from napari_labdct.plugin.compare import best_grid
 from napari_labdct.plugin.tasks import State
 
 
@@ -254,13 +255,48 @@ class TestCompare:
         points = viewer.add_points(np.zeros((1, 3)))
         view.compare.buttons["side"].click()
         assert viewer.canvas.grid.enabled
-        assert viewer.canvas.grid.actual_shape(viewer.layers) == (1, 3)
-        columns = [viewer.canvas.grid.position(i, viewer.layers)[1] for i in range(3)]
-        assert columns == [0, 1, 2]
+        rows, columns = viewer.canvas.grid.shape
+        cells = [viewer.canvas.grid.position(i, viewer.layers) for i in range(3)]
+        assert cells == [divmod(i, columns) for i in range(3)]
+        assert rows * columns >= 3
         assert not points.visible
         view.compare.buttons["overlay"].click()
         assert not viewer.canvas.grid.enabled
         assert points.visible
+
+    @pytest.mark.parametrize(
+        ("canvas", "aspect", "grid"),
+        [
+            ((500, 1500), 1, (1, 3)),
+            ((800, 720), 1, (2, 2)),
+            ((1500, 500), 1, (3, 1)),
+            ((800, 720), 0.3, (1, 3)),
+        ],
+    )
+    def test_pictures_are_as_large_as_the_canvas_allows(self, canvas, aspect, grid):
+        assert best_grid(canvas, aspect) == grid
+
+    def test_lines_are_in_every_cell_and_follow(self, viewer, view, layer):
+        before = list(viewer.layers)
+        view.compare.buttons["side"].click()
+        line = lines.Line("A", "#ffb000", (10, 10), (50, 60))
+        source = lines.add_lines(viewer, layer, [line])
+        copies = [each for each in viewer.layers if each.name.startswith("Lines on")]
+        assert len(copies) == 2
+        cells = [
+            viewer.canvas.grid.position(viewer.layers.index(each), viewer.layers)
+            for each in (layer, source, *before[1:], *copies)
+        ]
+        columns = viewer.canvas.grid.shape[1]
+        first, second, third = (divmod(number, columns) for number in range(3))
+        assert cells == [first, first, second, third, second, third]
+        source.data = [source.data[0] + 5]
+        for copy in copies:
+            np.testing.assert_allclose(copy.data[0], [[15, 15], [55, 65]])
+        lines.set_lines(source, [])
+        assert all(len(copy.data) == 0 for copy in copies)
+        view.compare.buttons["overlay"].click()
+        assert list(viewer.layers) == [*before, source]
 
     def test_flicker_shows_one_after_the_other(self, viewer, view, controller):
         view.compare.buttons["flicker"].click()

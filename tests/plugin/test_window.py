@@ -140,9 +140,45 @@ def test_lines_under_the_real_mouse(window, mouse, wait, tool):
     assert orange.sum() > 100
 
 
-def test_widgets_open_from_the_plugin_menu(make_napari_viewer, models, monkeypatch):
+@pytest.fixture
+def opened(make_napari_viewer, models, monkeypatch):
+    """Open widgets as the menu does: napari wraps the viewer it hands them."""
     monkeypatch.setattr("napari_labdct.plugin.clean.shelf", lambda: models)
-    viewer = make_napari_viewer()
-    for name in ("Clean stack", "Line profiles"):
-        _, widget = viewer.window.add_plugin_dock_widget("napari-labdct", name)
-        assert widget.controller is not None
+    monkeypatch.setattr("napari_labdct.plugin.spots.shelf", lambda: models)
+    viewer = make_napari_viewer(show=True)
+
+    def open_widget(name):
+        return viewer.window.add_plugin_dock_widget("napari-labdct", name)[1]
+
+    open_widget.viewer = viewer
+    return open_widget
+
+
+def test_the_main_job_from_the_menus(opened, wait):
+    viewer, clean = opened.viewer, opened("Clean stack")
+    viewer.open_sample("napari-labdct", "scan")
+    wait(lambda: clean.clean.isEnabled())
+    clean.clean.click()
+    wait(lambda: clean.controller.task.state is State.DONE)
+    names = ["sample scan", "sample scan cleaned", "sample scan difference"]
+    assert [layer.name for layer in viewer.layers] == names
+    for mode in ("side", "swipe", "flicker", "overlay"):
+        clean.compare.buttons[mode].click()
+    assert [layer.name for layer in viewer.layers] == names
+    profiles = opened("Line profiles")
+    profiles.tools["draw"].click()
+    viewer.layers["Lines"].add_lines(np.array([[20, 20], [200, 300]]))
+    wait(lambda: profiles.plot.plot.panels)
+    assert len(profiles.plot.plot.panels[0].curves) == 2
+
+
+def test_spots_from_the_menus(opened, wait):
+    viewer, spots = opened.viewer, opened("Spots")
+    viewer.open_sample("napari-labdct", "scan")
+    wait(lambda: spots.find.isEnabled())
+    spots.find.click()
+    wait(lambda: spots.controller.task.state is State.DONE)
+    points = viewer.layers["sample scan spots"]
+    assert len(points.data) == spots.table.spots.rowCount() > 50
+    points.selected_data = {3}
+    wait(lambda: spots.table.chosen == [3])

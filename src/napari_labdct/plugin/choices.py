@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 
+def bare(viewer: Any) -> Any:
+    """The viewer itself, out of the proxy in which napari hands it to widgets.
+
+    The proxy makes a new proxy of a layer whenever one is asked for, so that no layer
+    is ever the same as before, and a weak reference to one is dead at once.
+    """
+    return getattr(viewer, "__wrapped__", viewer)
+
+
 class Choice(QComboBox):
     """Names to choose one of; signal `chosen` (name, "" when there is none)."""
 

@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError, Progress
 from napari_labdct.plugin import layers
-from napari_labdct.plugin.choices import LayerChoice
+from napari_labdct.plugin.choices import LayerChoice, bare
 from napari_labdct.plugin.clean_view import CleanView
 from napari_labdct.plugin.cleaning import Cleaning
 from napari_labdct.plugin.compare import Comparison
@@ -32,8 +32,8 @@ PAUSE = 60
 
 def is_input(layer: Layer) -> bool:
     """Whether a layer can be cleaned: a stack that is no result of cleaning."""
-    kind = getattr(layer.metadata.get(layers.KEY), "kind", "")
-    return layers.is_stack(layer) and kind not in ("cleaned", "difference")
+    results = ("cleaned", "difference")
+    return layers.is_stack(layer) and layers.kind_of(layer) not in results
 
 
 class CleanStack(CleanView):
@@ -41,7 +41,7 @@ class CleanStack(CleanView):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        self.controller = CleanController(viewer, self, shelf())
+        self.controller = CleanController(bare(viewer), self, shelf())
 
 
 class CleanController(QObject):

@@ -10,6 +10,8 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.plugin.contrast import ContrastLink
 from napari_labdct.plugin.layers import KEY, PART, diverging, magnitude
+from napari_labdct.plugin.lines import find_lines, is_lines
+from napari_labdct.plugin.mirror import Mirror
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -39,6 +41,8 @@ class Comparison(QObject):
         self._link: ContrastLink | None = None
         self._hidden: list[weakref.ref[Any]] = []
         self._part: Any = None
+        self._mirror: Mirror | None = None
+        self._order: list[weakref.ref[Any]] = []
         self._mode = "overlay"
         self._timer = QTimer(self)
         self._timer.setInterval(FLICKER)
@@ -141,27 +145,60 @@ class Comparison(QObject):
             self._link.active = linked
 
     def _put_beside(self) -> None:
-        trio = self.layers
-        for layer in self._viewer.layers:
-            if layer not in trio and layer.visible:
+        layers = self._viewer.layers
+        self._order = [weakref.ref(layer) for layer in layers]
+        groups: list[list[Any]] = [[layer] for layer in self.layers]
+        source = find_lines(self._viewer)
+        if source is not None and source.visible:
+            # A layer lives in one cell only: the other cells get copies.
+            self._mirror = Mirror(self._viewer, source, self.layers[1:])
+            for group, lines in zip(groups, self._mirror.layers, strict=True):
+                group.append(lines)
+        shown = [layer for group in groups for layer in group]
+        for layer in layers:
+            if layer not in shown and layer.visible:
                 layer.visible = False
                 self._hidden.append(weakref.ref(layer))
+        for place, layer in enumerate(shown):
+            layers.move(layers.index(layer), place)
         grid = self._viewer.canvas.grid
-        grid.shape, grid.stride, grid.spacing = (1, 3), 1, 4
+        rows, columns = self.layers[0].data.shape[-2:]
+        grid.shape = best_grid(self._viewer.canvas.size, columns / rows)
+        grid.stride, grid.spacing = len(groups[0]), 4
         grid.enabled = True
+        layers.events.inserted.connect(self._inserted)
         self._viewer.reset_view()
+
+    def _take_apart(self) -> None:
+        """Undo `_put_beside`."""
+        layers = self._viewer.layers
+        layers.events.inserted.disconnect(self._inserted)
+        self._viewer.canvas.grid.enabled = False
+        if self._mirror is not None:
+            self._mirror.close()
+            self._mirror = None
+        before = [layer for ref in self._order if (layer := ref()) in layers]
+        for place, layer in enumerate(before):
+            layers.move(layers.index(layer), place)
+        for reference in self._hidden:
+            layer = reference()
+            if layer is not None:
+                layer.visible = True
+        self._hidden.clear()
+        if self.layers:
+            self._viewer.reset_view()
+
+    def _inserted(self, event: Any) -> None:
+        """Lines came while the pictures are beside each other: show them in all."""
+        if self._mode == "side" and self._mirror is None and is_lines(event.value):
+            active = self._viewer.layers.selection.active
+            self.set_mode("side")
+            self._viewer.layers.selection.active = active
 
     def _restore(self) -> None:
         self._timer.stop()
         if self._mode == "side":
-            self._viewer.canvas.grid.enabled = False
-            for reference in self._hidden:
-                layer = reference()
-                if layer is not None:
-                    layer.visible = True
-            self._hidden.clear()
-            if self.layers:
-                self._viewer.reset_view()
+            self._take_apart()
         part, self._part, self._mode = self._part, None, "overlay"
         if part in self._viewer.layers:
             self._viewer.layers.remove(part)
@@ -171,3 +208,20 @@ class Comparison(QObject):
     def _blink(self) -> None:
         if self.is_open:
             self.layers[1].visible = not self.layers[1].visible
+
+
+def best_grid(canvas: tuple[int, int], aspect: float) -> tuple[int, int]:
+    """Rows and columns of a grid in which three pictures are largest.
+
+    Parameters
+    ----------
+    canvas
+        Height and width of the canvas [px of the screen].
+    aspect
+        Width of a picture over its height.
+    """
+
+    def height(shape: tuple[int, int]) -> float:
+        return min(canvas[0] / shape[0], canvas[1] / shape[1] / aspect)
+
+    return max(((1, 3), (2, 2), (3, 1)), key=height)

@@ -30,9 +30,8 @@ class CompareView(QWidget):
         self.buttons = {key: button(name, tip) for key, (name, tip) in MODES.items()}
         for made in self.buttons.values():
             made.setCheckable(True)
-            made.setMinimumWidth(60)
             made.clicked.connect(self._pressed)
-        modes = row(*self.buttons.values(), even=True)
+        modes = row(*self.buttons.values(), stretch=1)
         self.swipe = QSlider(Qt.Orientation.Horizontal)
         self.swipe.setRange(0, 1000)
         self.swipe.setValue(500)

@@ -83,6 +83,11 @@ def is_stack(layer: Layer) -> bool:
     )
 
 
+def kind_of(layer: Layer) -> str:
+    """Kind of the layer's stack, such as "cleaned"; empty when unknown."""
+    return str(getattr(layer.metadata.get(KEY), "kind", ""))
+
+
 def stack_of(layer: Layer) -> ProjectionStack:
     """The stack that a layer shows.
 

@@ -45,16 +45,24 @@ def find_lines(viewer: ViewerModel) -> Shapes | None:
 
 def add_lines(viewer: ViewerModel, image: Image, lines: Sequence[Line] = ()) -> Shapes:
     """Add a layer of lines that lies on a stack's layer and is drawn in its pixels."""
+    layer = new_layer(image, "Lines", MARK)
+    viewer.add_layer(layer)
+    set_lines(layer, lines)
+    return layer
+
+
+def new_layer(image: Image, name: str, mark: str) -> Shapes:
+    """An empty layer for lines on a stack's layer."""
     from napari.layers import Shapes
 
-    layer = Shapes(
+    return Shapes(
         ndim=2,
-        name="Lines",
+        name=name,
         scale=image.scale[-2:],
         translate=image.translate[-2:],
         units=image.units[-2:],
         axis_labels=image.axis_labels[-2:],
-        metadata={KEY: MARK},
+        metadata={KEY: mark},
         features=_features([]),
         text={
             "string": "{name}",
@@ -67,9 +75,6 @@ def add_lines(viewer: ViewerModel, image: Image, lines: Sequence[Line] = ()) -> 
         edge_width=max(1.0, image.data.shape[-2] / 300),
         opacity=1.0,
     )
-    viewer.add_layer(layer)
-    set_lines(layer, lines)
-    return layer
 
 
 def set_lines(layer: Shapes, lines: Sequence[Line]) -> None:

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError
 from napari_labdct.plugin import layers, lines, profiling
+from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.drawing import Plot
 from napari_labdct.plugin.grab import Grab
 from napari_labdct.plugin.profiles_cursor import Cursor
@@ -42,7 +43,7 @@ class LineProfiles(ProfilesView):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        self.controller = ProfilesController(viewer, self)
+        self.controller = ProfilesController(bare(viewer), self)
 
 
 class ProfilesController(QObject):
@@ -161,7 +162,7 @@ class ProfilesController(QObject):
         sources = []
         for layer in self.chosen:
             if layer.data.shape[-2:] == self.chosen[0].data.shape[-2:]:
-                kind = getattr(layer.metadata.get(layers.KEY), "kind", "")
+                kind = layers.kind_of(layer)
                 frame = self._frame(layer)
                 sources.append(
                     profiling.Source(layer.name, frame, colours[layer.name], kind)
@@ -179,10 +180,7 @@ class ProfilesController(QObject):
         return known[1]
 
     def _colours(self) -> dict[str, str]:
-        kinds = {
-            layer.name: getattr(layer.metadata.get(layers.KEY), "kind", "")
-            for layer in self._images
-        }
+        kinds = {layer.name: layers.kind_of(layer) for layer in self._images}
         return profiling.colours(kinds)
 
     def _hint(self, found: list[lines.Line]) -> str:
@@ -195,8 +193,16 @@ class ProfilesController(QObject):
     def _list(self, event: object = None) -> None:
         """Layers came, went or changed their names."""
         found = [layer for layer in self._viewer.layers if layers.is_stack(layer)]
+        # A difference hides the input's curve, so it waits to be asked for.
+        known = {layer.name for layer in self._images}
+        extra = {
+            layer.name
+            for layer in found
+            if layer.name not in known and layers.kind_of(layer) == "difference"
+        }
+        unchecked = self._view.unchecked | extra
         self._watch(lines.find_lines(self._viewer), found)
-        self._view.set_layers(self._colours(), self._view.unchecked)
+        self._view.set_layers(self._colours(), unchecked)
         self.later()
 
     def _watch(self, shapes: Shapes | None, images: list[Image]) -> None:

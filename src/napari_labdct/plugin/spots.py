@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError, Progress, SpotTable
 from napari_labdct.plugin import layers, spots_layer
-from napari_labdct.plugin.choices import LayerChoice
+from napari_labdct.plugin.choices import LayerChoice, bare
 from napari_labdct.plugin.clean import is_input
 from napari_labdct.plugin.forms import Form
 from napari_labdct.plugin.model_view import ModelChoice
@@ -62,7 +62,7 @@ class Spots(SpotsView):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(settings_form())
-        self.controller = SpotsController(viewer, self, shelf())
+        self.controller = SpotsController(bare(viewer), self, shelf())
 
 
 class SpotsController(QObject):
