@@ -83,7 +83,8 @@ def matched_filters(
         )[:rows, :columns]
         # White noise of spread 1 keeps it: the mean of the squared gain is 1.
         response *= np.float32(np.sqrt(4 * np.pi * shape.along * shape.across))
-        response *= np.float32(1 / _spread(response))
+        # A frame without noise must not make everything significant.
+        response *= np.float32(1 / max(robust_spread(response), 0.5))
         yield response
 
 
@@ -105,13 +106,12 @@ def _transfer(
     return np.asarray(np.exp(factor * (along**2 + over**2)), np.float32)
 
 
-def _spread(response: NDArray[np.float32]) -> float:
+def robust_spread(response: NDArray[np.float32]) -> float:
     """Standard deviation of the noise, from the lower half that spots leave alone."""
     # Some ten thousand pixels give it to one per cent.
     step = max(1, int(np.sqrt(response.size / 40_000)))
     low, middle = np.quantile(response[::step, ::step], [0.1587, 0.5])
-    # A frame without noise must not make everything significant.
-    return max(float(middle - low), 0.5)
+    return max(float(middle - low), 1e-6)
 
 
 def expected_false_alarms(
