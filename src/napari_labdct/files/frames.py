@@ -123,6 +123,12 @@ def find_frames(path: Path) -> tuple[list[TiffFrame], str]:
             directories = list(_directories(handle, size, path))
         with tifffile.TiffFile(path) as tif:
             pages = [_page_at(tif, i, at) for i, at in enumerate(directories)]
+        frames = [
+            _frame(path, i, directories[i], page, tif.byteorder, size)
+            for i, page in enumerate(pages)
+            if not page.is_reduced
+        ]
+        description = str(pages[0].description) if pages else ""
     except InputError:
         raise
     except Exception as error:  # foreign bytes may break the parser in any way
@@ -130,13 +136,8 @@ def find_frames(path: Path) -> tuple[list[TiffFrame], str]:
             f"{path} cannot be opened as TIFF ({reason(error)}): give a TIFF file "
             "with grey frames that you may read."
         ) from error
-    kept = [(i, page) for i, page in enumerate(pages) if not page.is_reduced]
-    if not kept:
+    if not frames:
         raise InputError(f"{path} holds no frames: give a TIFF file with frames.")
-    frames = [
-        _frame(path, i, directories[i], page, tif.byteorder, size) for i, page in kept
-    ]
-    description = str(pages[0].description)
     return _imagej_series(frames, description, size), description
 
 
