@@ -30,6 +30,7 @@ figures: $(ENV)
 	$(BIN)/labdct run --out "$(OUT)/readme" --no-window
 	mkdir -p docs/images
 	cp "$(OUT)/readme/figure.png" docs/images/sample.png
+	$(XVFB) $(BIN)/python tools/make_screenshots.py
 
 env: $(ENV)
 
