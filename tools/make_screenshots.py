@@ -137,7 +137,24 @@ def spots(folder: Path) -> None:
         shoot(viewer, folder, "window_spots")
 
 
-SCENES = {"window": profiles, "clean": cleaning, "empty": empty, "spots": spots}
+def simulating(folder: Path) -> None:
+    """One projection of the paper's scan, clean and measured, with its spots."""
+    with window("Simulate projections") as (viewer, widget):
+        widget.preview.click()
+        spin(300, lambda: widget.controller.task.state is State.DONE)
+        for layer in viewer.layers:
+            layer.visible = "clean" not in layer.name
+        viewer.reset_view()
+        shoot(viewer, folder, "window_simulate")
+
+
+SCENES = {
+    "window": profiles,
+    "clean": cleaning,
+    "empty": empty,
+    "spots": spots,
+    "simulate": simulating,
+}
 
 
 def main(arguments: list[str]) -> None:

@@ -62,6 +62,15 @@ def test_every_kind_can_be_edited(form):
     assert form.parameters == Outer()
 
 
+def test_few_fields_are_in_sight(qtbot, form):
+    form.show()
+    in_sight = {
+        path: form.editor(path).isVisible() and form.editor(path).visibleRegion()
+        for path in ("count", "inner.size", "rate", "name")
+    }
+    assert [bool(region) for region in in_sight.values()] == [True, True, False, False]
+
+
 def test_bounds_and_help_come_from_the_model(form):
     size = form.editor("inner.size")
     size.setValue(1e6)
@@ -103,3 +112,12 @@ def test_virtual_scans_go_through_unchanged(qtbot, name):
     qtbot.addWidget(form)
     form.show_parameters(VIRTUAL_SCANS[name])
     assert form.parameters == VIRTUAL_SCANS[name]
+
+
+def test_a_model_of_another_shape_gets_its_own_fields(form):
+    class Other(Parameters):
+        weight: float = Field(3.0, ge=0, le=9, description="Weight [kg].")
+
+    form.show_parameters(Other())
+    form.editor("weight").setValue(5)
+    assert form.parameters == Other(weight=5)

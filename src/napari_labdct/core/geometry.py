@@ -182,7 +182,13 @@ class ScanPlan(Parameters):
     omega_step: float = Field(
         2.0, ge=-180, le=180, description="Step between projections [deg]."
     )
-    count: int = Field(181, ge=1, le=100000, description="Number of projections.")
+    count: int = Field(
+        181,
+        ge=1,
+        le=100000,
+        title="projections",
+        description="Number of projections.",
+    )
     exposure: float = Field(
         600.0, gt=0, le=1e6, description="Exposure time per projection [s]."
     )

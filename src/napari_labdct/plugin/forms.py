@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QLabel,
     QLineEdit,
     QSpinBox,
     QVBoxLayout,
@@ -78,11 +79,12 @@ class Form(QWidget):
     ) -> None:
         super().__init__(parent)
         self._given = self._base = parameters
+        self._shown = tuple(shown)
         self._editors: dict[str, Editor] = {}
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(4)
-        self._build(shown)
+        self._build()
 
     @property
     def parameters(self) -> Parameters:
@@ -108,10 +110,12 @@ class Form(QWidget):
             raise InputError(f"{where}: {first['msg']}: correct this entry.") from error
 
     def show_parameters(self, parameters: Parameters) -> None:
-        """Show other values of the same model; tells once."""
-        if _paths(parameters) != _paths(self._base):
-            raise ValueError("the form was built for a model of another shape")
+        """Show other values; tells once. Fields change where the models differ."""
+        alike = _paths(parameters) == _paths(self._base)
         self._base = parameters
+        if not alike:
+            self._clear()
+            self._build()
         for path, editor in self._editors.items():
             blocker = QSignalBlocker(editor.widget)
             editor.set(_value(parameters, path))
@@ -126,8 +130,20 @@ class Form(QWidget):
         """The widget of a field."""
         return self._editors[path].widget
 
-    def _build(self, shown: Sequence[str]) -> None:
+    def _clear(self) -> None:
+        self._editors.clear()
+        while self._layout.count():
+            item = self._layout.takeAt(0)
+            layout, widget = item.layout(), item.widget()
+            if widget is not None:
+                widget.deleteLater()
+            while layout is not None and layout.count():
+                layout.takeAt(0).widget().deleteLater()
+
+    def _build(self) -> None:
         groups: dict[str, QFormLayout] = {}
+        self._inside: QVBoxLayout | None = None
+        self._fold: QCollapsible | None = None
         top = _new_layout()
         self._layout.addLayout(top)
         for path, field in _fields(self._base):
@@ -138,23 +154,36 @@ class Form(QWidget):
             editor.changed.connect(lambda *_: self.changed.emit())
             editor.widget.setToolTip(field.description or "")
             model = path.rpartition(".")[0]
-            if path in shown or (not shown and not model):
+            if path in self._shown or (not self._shown and not model):
                 layout = top
             else:
                 if model not in groups:
-                    groups[model] = self._fold(model)
+                    groups[model] = self._new_group(model)
                 layout = groups[model]
             layout.addRow(label(path, field), editor.widget)
+        if self._fold is not None:
+            self._fold.collapse(animate=False)
 
-    def _fold(self, model: str) -> QFormLayout:
-        """A folded group for the fields of one model."""
-        title = model.replace(".", ", ").replace("_", " ") or "more"
-        group = QCollapsible(title.capitalize(), expandedIcon="▾", collapsedIcon="▸")
-        inside = QWidget()
+    def _new_group(self, model: str) -> QFormLayout:
+        """A headed group in the fold, for the fields of one model."""
+        if self._inside is None:
+            fold = QCollapsible(
+                "All parameters" if self._shown else "More",
+                expandedIcon="▾",
+                collapsedIcon="▸",
+            )
+            fold.layout().setContentsMargins(0, 0, 0, 0)
+            inside = QWidget()
+            self._inside = QVBoxLayout(inside)
+            self._inside.setContentsMargins(8, 4, 0, 4)
+            fold.setContent(inside)
+            self._layout.addWidget(fold)
+            self._fold = fold
+        title = model.replace(".", ", ").replace("_", " ")
+        if title:
+            self._inside.addWidget(QLabel(f"<i>{title.capitalize()}</i>"))
         layout = _new_layout()
-        inside.setLayout(layout)
-        group.addWidget(inside)
-        self._layout.addWidget(group)
+        self._inside.addLayout(layout)
         return layout
 
 
@@ -210,7 +239,8 @@ def bounds(field: FieldInfo) -> tuple[float, float]:
 
 def label(path: str, field: FieldInfo) -> str:
     """Name of a field with its unit, which its description ends with."""
-    name = path.rpartition(".")[2].replace("_", " ")
+    name = field.title or path.rpartition(".")[2].replace("_", " ")
+    name = re.sub(r"\bomega\b", "ω", name)
     unit = re.search(r"\[([^\]]+)\]", field.description or "")
     return f"{name} [{unit.group(1)}]" if unit else name
 

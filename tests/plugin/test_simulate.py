@@ -1,0 +1,133 @@
+"""*Simulate projections* from the form to layers."""
+
+import numpy as np
+import pytest
+
+from napari_labdct.core import BeamStop, Detector, Geometry, Progress, ScanPlan
+from napari_labdct.plugin import layers
+from napari_labdct.plugin.forms import Form
+from napari_labdct.plugin.simulate import SHOWN, SimulateController
+from napari_labdct.plugin.simulate_view import SimulateView
+from napari_labdct.plugin.simulating import Simulating, one_projection
+from napari_labdct.plugin.tasks import State
+from napari_labdct.workflows.virtual_sample import BoxSample, CylinderSample
+from napari_labdct.workflows.virtual_scan import VIRTUAL_SCANS, VirtualScan
+
+SMALL = VirtualScan(
+    name="small",
+    sample=CylinderSample(diameter=200, height=200, grain_size=100, element_size=25),
+    geometry=Geometry(
+        detector=Detector(rows=100, columns=120, pixel_size=70),
+        beam_stop=BeamStop(height=1, width=1),
+    ),
+    plan=ScanPlan(omega_start=10, omega_step=5, count=3),
+    seed=3,
+)
+
+
+@pytest.fixture
+def view(qtbot):
+    made = SimulateView(Form(SMALL, shown=SHOWN))
+    qtbot.addWidget(made)
+    return made
+
+
+@pytest.fixture
+def controller(viewer, view, wait):
+    made = SimulateController(viewer, view)
+    view.scan.show_parameters(SMALL)
+    yield made
+    made.close()
+    wait(lambda: not made.task.state.is_busy)
+
+
+def test_the_scan_is_what_the_function_simulates(viewer, view, controller, wait):
+    view.simulate.click()
+    wait(lambda: controller.task.state is State.DONE)
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["small measured", "small clean", "small spots"]
+    measured, clean, points = viewer.layers
+    stack, spots = SMALL.simulate()
+    np.testing.assert_allclose(clean.data, stack.images, rtol=1e-5)
+    assert len(points.data) == len(spots)
+    assert measured.data.dtype == np.uint16
+    assert measured.data.min() > 0
+    np.testing.assert_allclose(layers.stack_of(clean).omega, [10, 15, 20])
+    assert layers.stack_of(clean).kind == "simulated"
+    assert layers.stack_of(measured).seed == 3
+    assert str(clean.units[-1]) == "micrometer"
+    assert {"hkl", "grain", "energy_keV"} <= set(points.features)
+    assert view.message == f"3 projections with {len(spots)} spots."
+
+
+def test_a_preview_replaces_the_last_one(viewer, view, controller, wait):
+    view.noise.setChecked(False)
+    for _ in range(2):
+        view.preview.click()
+        wait(lambda: controller.task.state is State.DONE)
+        names = [layer.name for layer in viewer.layers]
+        assert names == ["small preview clean", "small preview spots"]
+    assert viewer.layers[0].data.shape == (1, 100, 120)
+
+
+def test_the_same_seed_is_the_same_measured_scan():
+    made = []
+    for _ in range(2):
+        empty = np.zeros((3, 100, 120), np.float32)
+        job = Simulating(SMALL, empty, np.zeros((3, 100, 120), np.uint16))
+        steps = list(job.steps())
+        made.append(job.measured)
+    np.testing.assert_array_equal(*made)
+    assert [step for step in steps if not isinstance(step, Progress)] == [0, 1, 2]
+    assert steps[-1] == Progress(3, 3, "3 of 3 projections")
+
+
+def test_cancel_keeps_what_is_done(viewer, view, controller, wait):
+    many = SMALL.model_copy(update={"plan": ScanPlan(omega_step=1, count=300)})
+    view.scan.show_parameters(many)
+    view.simulate.click()
+    wait(lambda: "small clean" in viewer.layers)
+    view.cancel.click()
+    wait(lambda: controller.task.state is State.DONE)
+    assert view.message.startswith("Stopped: ")
+    assert viewer.layers["small clean"].data[0].any()
+
+
+def test_one_projection_keeps_all_but_the_plan():
+    one = one_projection(SMALL, 33.0)
+    assert one.plan.omega_deg.tolist() == [33]
+    assert (one.geometry, one.sample, one.seed) == (SMALL.geometry, SMALL.sample, 3)
+
+
+def test_presets_fill_the_form(view, controller):
+    view.preset.setCurrentText("versa-13-si")
+    assert controller.scan == VIRTUAL_SCANS["versa-13-si"]
+    view.scan.editor("plan.count").setValue(7)
+    assert controller.scan.plan.count == 7
+    view.reset_wanted.emit()
+    assert controller.scan == VIRTUAL_SCANS["versa-13-si"]
+
+
+def test_run_files_are_read_and_written(view, controller, tmp_path, monkeypatch):
+    path = tmp_path / "run.json"
+    box = SMALL.model_copy(update={"sample": BoxSample(width_x=50)})
+    view.scan.show_parameters(box)
+    monkeypatch.setattr(view, "ask_save", lambda *a: path)
+    view.save_wanted.emit()
+    view.preset.setCurrentText("simap")
+    monkeypatch.setattr(view, "ask_open", lambda *a: path)
+    view.open_wanted.emit()
+    assert controller.scan == box
+    path.write_text("{")
+    view.open_wanted.emit()
+    assert "run.json" in view.message
+
+
+def test_what_cannot_be_simulated_is_said(viewer, view, controller, wait):
+    view.scan.editor("crystal").setText("Unobtainium")
+    view.simulate.click()
+    wait(lambda: controller.task.state is State.FAILED)
+    assert view.message.startswith("⚠")
+    assert "Unobtainium" in view.message
+    assert view.simulate.isEnabled()
+    assert not viewer.layers
