@@ -9,7 +9,7 @@ from napari_labdct.analysis.conventional import (
 )
 from napari_labdct.analysis.find import FindSettings, find_spots
 from napari_labdct.analysis.indexed import IndexedScore, Protocol, score_indexed
-from napari_labdct.analysis.match import Score, match_spots, pair_up
+from napari_labdct.analysis.match import Score, match_spots, pair_up, sweep
 from napari_labdct.analysis.scan import line_profile, profile_peaks
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "pair_up",
     "profile_peaks",
     "score_indexed",
+    "sweep",
 ]

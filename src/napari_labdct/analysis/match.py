@@ -10,14 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from napari_labdct.core import InputError
+from napari_labdct.core import InputError, SpotTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from napari_labdct.core import SpotTable
 
 SNR_BINS = (0.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, np.inf)
 """Limits of the bins of expected signal-to-noise ratio."""
@@ -118,6 +116,7 @@ def match_spots(
     tolerance: float = 2.5,
     *,
     least_snr: float = 0.0,
+    most_snr: float = np.inf,
     bins: Sequence[float] = SNR_BINS,
 ) -> Score:
     """Score found spots against the true ones.
@@ -131,9 +130,10 @@ def match_spots(
         True spots with the signal-to-noise ratio they are expected to have.
     tolerance
         Largest distance between a found spot and a true one [px].
-    least_snr
-        True spots below are no miss when not found, and no false alarm when
-        found: neither they nor the found spots that match them count.
+    least_snr, most_snr
+        True spots outside of these limits are no miss when not found, and no
+        false alarm when found: neither they nor the found spots that match them
+        count.
     bins
         Limits of the bins of `by_snr`, ascending.
 
@@ -148,7 +148,7 @@ def match_spots(
         )
     a, b, distance = pair_up(found.frame, truth.frame, tolerance)
     expected = truth.frame["snr"].to_numpy()
-    counts = expected >= least_snr
+    counts = (expected >= least_snr) & (expected < most_snr)
     valid = counts[b]
     ignored = np.zeros(len(found), bool)
     ignored[a[~valid]] = True
@@ -172,6 +172,55 @@ def match_spots(
         average_precision=_average_precision(hits[np.argsort(-rank)], total),
         by_snr=_by_snr(pairs, expected[b], expected[counts], false_snr, bins),
     )
+
+
+def sweep(
+    found: SpotTable,
+    truth: SpotTable,
+    tolerance: float = 2.5,
+    *,
+    least_snr: float = 0.0,
+    most_snr: float = np.inf,
+    steps: int = 30,
+) -> pd.DataFrame:
+    """Scores as a threshold on the found spots' significance rises.
+
+    Parameters
+    ----------
+    found
+        Found spots with the column `score`, found with a low threshold.
+    truth, tolerance, least_snr, most_snr
+        As in `match_spots`.
+    steps
+        Number of thresholds, at evenly spaced ranks in logarithm.
+
+    Returns
+    -------
+    scores
+        One row a threshold, rising: `threshold`, `found`, `precision`, `recall`,
+        `f1`.
+    """
+    ranked = found.frame.sort_values("score", ascending=False, kind="stable")
+    if not len(ranked):
+        return pd.DataFrame(columns=["threshold", "found", "precision", "recall", "f1"])
+    first = max(1, len(ranked) // 100)
+    counts = np.unique(np.geomspace(len(ranked), first, steps).astype(int))[::-1]
+    rows = []
+    for count in counts:
+        part = SpotTable(ranked.iloc[:count])
+        score = match_spots(
+            part, truth, tolerance, least_snr=least_snr, most_snr=most_snr
+        )
+        rows.append(
+            {
+                "threshold": float(part.frame["score"].iloc[-1]),
+                "found": score.found,
+                "precision": score.precision,
+                "recall": score.recall,
+                "f1": score.f1,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _rates(matched: int, found: int, truth: int) -> tuple[float, float, float]:

@@ -1,0 +1,93 @@
+"""Every way to spots on measured far-field frames of iron, against indexed grains.
+
+The frames are not part of the project: give their folder as LABDCT_REAL_FRAMES. It
+holds the frames as TIFF files and `truth.npz` with the predicted reflections of the
+indexed grains: frame, y (row), x (column), grain, snr_exp, flux_exp, tier.
+
+    python benchmarks/bench_real.py [way ...] [--model FOLDER] [--csv FILE]
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from napari_labdct.analysis import ConventionalSettings
+from napari_labdct.core import SpotTable
+from napari_labdct.files import read_stack
+from napari_labdct.workflows.evaluate import drained, iter_evaluate_measured
+from napari_labdct.workflows.routes import NETWORK, ROUTES, Way
+
+BORDER, STOP = 5, (slice(412, 607), slice(404, 589))
+BUDGETS = (200, 400, 600, 800)
+
+
+def truth_of(folder):
+    """Reflections of confident grains, and of uncertain ones, flipped as read."""
+    with np.load(folder / "truth.npz") as table:
+        columns = {name: table[name] for name in table.files}
+    frame = pd.DataFrame(
+        {
+            "projection": columns["frame"],
+            "omega_deg": 180 - 3.0 * columns["frame"],
+            "row_px": columns["y"],
+            "column_px": columns["x"],
+            "area_px": 1.0,
+            "peak": np.nan,
+            "intensity": columns["flux_exp"],
+            "snr": columns["snr_exp"],
+        }
+    )
+    sure = (columns["tier"] == 1) & (columns["snr_exp"] >= 0.3)
+    unsure = (columns["tier"] == 2) & (columns["snr_exp"] >= 2)
+    return SpotTable(frame[sure]), SpotTable(frame[unsure])
+
+
+def usable(shape):
+    """All pixels but the border and the beam stop's shadow."""
+    use = np.zeros(shape, bool)
+    use[BORDER:-BORDER, BORDER : -BORDER - 4] = True
+    use[STOP] = False
+    return use
+
+
+def main():
+    """Print the scores."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("ways", nargs="*", default=[], help=", ".join(ROUTES))
+    parser.add_argument("--model", default=None)
+    parser.add_argument("--csv", type=Path, default=None)
+    given = parser.parse_args()
+    folder = Path(os.environ["LABDCT_REAL_FRAMES"])
+    # The truth counts rows as they are in the files.
+    stack = read_stack(sorted(folder.glob("*.tif*")), flip="no")
+    truth, uncertain = truth_of(folder)
+    ways = given.ways or list(ROUTES)
+    denoiser = None
+    if set(ways) & set(NETWORK):
+        from napari_labdct.learning import Denoiser
+
+        denoiser = Denoiser.load(given.model) if given.model else Denoiser.default()
+    # Far field: spots are points, so the recipe's Laplacian is narrow.
+    points = ConventionalSettings(log_sigma=1.5, least_area=4, offset=1.0)
+    scores = drained(
+        iter_evaluate_measured(
+            stack,
+            truth,
+            ways,
+            denoiser=denoiser,
+            way=Way(conventional=points),
+            per_frame=BUDGETS,
+            uncertain=uncertain,
+            use=usable(stack.shape[1:]),
+        )
+    )
+    print(scores.round(3).to_string(index=False))
+    if given.csv:
+        scores.to_csv(given.csv, index=False)
+
+
+if __name__ == "__main__":
+    main()

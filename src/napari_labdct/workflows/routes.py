@@ -1,0 +1,139 @@
+"""Ways to spots: single-frame classics, the conventional pipeline, networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from napari_labdct.analysis.bands import find_in_band
+from napari_labdct.analysis.conventional import ConventionalSettings, iter_conventional
+from napari_labdct.analysis.find import FindSettings, find_spots
+from napari_labdct.calibration import measure_frame
+from napari_labdct.core import InputError, ProjectionStack, SpotTable
+from napari_labdct.core.geometry import Parameters
+from napari_labdct.workflows.spot_finding import iter_spots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_labdct.learning import Denoiser
+
+ROUTES: dict[str, str] = {
+    "raw": "matched filters on single frames",
+    "log": "Laplacian of Gaussian on single frames",
+    "dog": "difference of Gaussians on single frames",
+    "tophat": "white top-hat on single frames",
+    "conventional": "rolling median, Laplacian of Gaussian, thresholds",
+    "classical": "scan's median, matched filters in noise units",
+    "network-single": "network, frame by frame",
+    "network": "network with the scan's median",
+}
+"""Ways to spots, by name, with what each does."""
+
+NETWORK = ("network-single", "network")
+"""Those of `ROUTES` that need a denoiser."""
+
+LOOSE = 400.0
+"""False alarms a frame allowed when thresholds are chosen afterwards."""
+
+
+class Way(Parameters):
+    """Settings of every way to spots.
+
+    By default so loose that thresholds can be chosen afterwards.
+    """
+
+    find: FindSettings = Field(
+        FindSettings(false_alarms=LOOSE),
+        description="All ways but the conventional one.",
+    )
+    conventional: ConventionalSettings = Field(
+        ConventionalSettings(offset=1.0), description="The conventional pipeline."
+    )
+    band_sigma: float = Field(
+        1.5,
+        ge=0.3,
+        le=25,
+        description="Width of the single-frame filters, Gaussian σ [px].",
+    )
+
+
+def iter_route(
+    stack: ProjectionStack,
+    route: str,
+    *,
+    denoiser: Denoiser | None = None,
+    way: Way | None = None,
+) -> Iterator[SpotTable]:
+    """Find the spots of every projection in one of the ways.
+
+    Parameters
+    ----------
+    stack
+        The scan as measured.
+    route
+        One of `ROUTES`.
+    denoiser
+        The network, for those that need one.
+    way
+        Settings.
+
+    Raises
+    ------
+    InputError
+        If there is no such route, or it needs a network.
+    """
+    way = way or Way()
+    if route not in ROUTES:
+        raise InputError(
+            f"There is no way to spots named {route!r}: "
+            f"choose one of {', '.join(ROUTES)}."
+        )
+    if route in NETWORK and denoiser is None:
+        raise InputError(f"The way {route!r} needs a network: give a denoiser.")
+    if route == "conventional":
+        yield from iter_conventional(stack, way.conventional)
+    elif route == "classical":
+        yield from iter_spots(stack, None, way.find)
+    elif route == "network":
+        yield from iter_spots(stack, denoiser, way.find)
+    else:
+        for index in range(len(stack)):
+            yield _single(stack, index, route, denoiser, way)
+
+
+def _single(
+    stack: ProjectionStack,
+    index: int,
+    route: str,
+    denoiser: Denoiser | None,
+    way: Way,
+) -> SpotTable:
+    """Spots of one frame about whose scan nothing is known."""
+    omega = float(stack.omega[index])
+    frame = stack.frame(index)
+    if route == "network-single":
+        alone = ProjectionStack(
+            frame[None], stack.omega[index : index + 1], stack.geometry
+        )
+        (table,) = iter_spots(alone, denoiser, way.find)
+        return SpotTable(table.frame.assign(projection=index))
+    known = measure_frame(frame)
+    if route == "raw":
+        return find_spots(
+            frame - known.background,
+            known.sigma,
+            settings=way.find,
+            projection=index,
+            omega_deg=omega,
+        )
+    return find_in_band(
+        frame,
+        route,  # type: ignore[arg-type]  # checked against ROUTES
+        sigma=way.band_sigma,
+        statistics=known,
+        settings=way.find,
+        projection=index,
+        omega_deg=omega,
+    )
