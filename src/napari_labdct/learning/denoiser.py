@@ -12,6 +12,8 @@ import torch
 
 from napari_labdct.learning.devices import resolve_device
 from napari_labdct.learning.folder import load_model
+from napari_labdct.learning.hovad2020.apply import clean_whole
+from napari_labdct.learning.hovad2020.dynamic_unet import DynamicUNet
 from napari_labdct.learning.inputs import network_input, to_grey_values
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class Denoiser:
 
     def __init__(
         self,
-        model: SpotNet,
+        model: SpotNet | DynamicUNet,
         config: dict[str, Any],
         device: str = "auto",
         folder: Path | None = None,
@@ -119,7 +121,14 @@ class Denoiser:
             middle of the frame by default.
         tile
             Side beyond which the frame is cut into overlapping tiles [px].
+
+        Notes
+        -----
+        A network of the recipe hovad2020 takes frames whole and knows neither
+        statistics nor centre; see `hovad2020.apply.clean_whole`.
         """
+        if isinstance(self.model, DynamicUNet):
+            return Cleaned(*clean_whole(self.model, frame, self.device))
         rows, columns = frame.shape
         middle = ((rows - 1) / 2, (columns - 1) / 2) if centre is None else centre
         row = (np.arange(rows) - middle[0]).astype(np.float32)[:, None]

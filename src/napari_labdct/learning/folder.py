@@ -24,13 +24,16 @@ from napari_labdct.learning.inputs import CHANNELS
 from napari_labdct.learning.unet import SpotNet, UNetSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from napari_labdct.core.geometry import Parameters
+    from napari_labdct.learning.hovad2020.dynamic_unet import DynamicUNet
 
 FORMAT = 1
 """Version of the model folder's layout."""
+
+DEFAULT_RECIPE = "default"
 
 
 @contextlib.contextmanager
@@ -46,10 +49,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 def save_model(
     folder: Path,
-    model: SpotNet,
+    model: SpotNet | DynamicUNet,
     settings: Parameters,
     history: list[dict[str, Any]],
     about: dict[str, Any],
+    *,
+    recipe: str = DEFAULT_RECIPE,
+    inputs: Sequence[str] = CHANNELS,
 ) -> None:
     """Write a model folder.
 
@@ -65,6 +71,10 @@ def save_model(
         One row an epoch.
     about
         Further facts for the model card.
+    recipe
+        Name of the recipe, by which `load_model` tells networks apart.
+    inputs
+        What the network's input channels hold.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
@@ -75,8 +85,9 @@ def save_model(
         save_file(weights, temporary)
     config = {
         "format": FORMAT,
+        "recipe": recipe,
         "name": folder.name,
-        "inputs": list(CHANNELS),
+        "inputs": list(inputs),
         "network": model.settings.model_dump(),
         "training": settings.model_dump(),
         "about": about,
@@ -86,14 +97,19 @@ def save_model(
     }
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
     if history:
-        text = io.StringIO()
-        table = csv.DictWriter(text, list(history[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(history)
-        write_text(folder / "history.csv", text.getvalue())
+        save_table(folder / "history.csv", history)
     card = folder / "README.md"
     if not card.exists():
         write_text(card, _card(config, history))
+
+
+def save_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows that share their keys as CSV."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def write_text(path: Path, text: str) -> None:
@@ -102,7 +118,7 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def load_model(folder: Path) -> tuple[SpotNet, dict[str, Any]]:
+def load_model(folder: Path) -> tuple[SpotNet | DynamicUNet, dict[str, Any]]:
     """Read a model folder.
 
     Returns
@@ -126,14 +142,7 @@ def load_model(folder: Path) -> tuple[SpotNet, dict[str, Any]]:
             )
     try:
         config = json.loads(config_file.read_text(encoding="utf-8"))
-        settings = UNetSettings(**config["network"])
-        if config["format"] != FORMAT or config["inputs"] != list(CHANNELS):
-            raise InputError(
-                f"{config_file} describes a model of another kind "
-                f"(format {config['format']}): use the version of napari-labdct "
-                "that wrote it."
-            )
-        model = SpotNet(settings)
+        model = _network(config, config_file)
         model.load_state_dict(load_file(weights_file))
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         if isinstance(error, InputError):
@@ -148,6 +157,25 @@ def load_model(folder: Path) -> tuple[SpotNet, dict[str, Any]]:
             "the file is damaged; get the model folder again."
         ) from error
     return model.eval(), config
+
+
+def _network(config: dict[str, Any], config_file: Path) -> SpotNet | DynamicUNet:
+    """The network of a recipe, as initialised."""
+    # Folders from before there were two recipes do not name theirs.
+    form, recipe = config["format"], config.get("recipe", DEFAULT_RECIPE)
+    if form == FORMAT and recipe == "hovad2020":
+        from napari_labdct.learning.hovad2020 import dynamic_unet
+
+        shape = dynamic_unet.DynamicUNetSettings(**config["network"])
+        return dynamic_unet.DynamicUNet(shape)
+    settings = UNetSettings(**config["network"])
+    known = recipe == DEFAULT_RECIPE and config["inputs"] == list(CHANNELS)
+    if form != FORMAT or not known:
+        raise InputError(
+            f"{config_file} describes a model of another kind (recipe {recipe}, "
+            f"format {form}): use the version of napari-labdct that wrote it."
+        )
+    return SpotNet(settings)
 
 
 def _card(config: dict[str, Any], history: list[dict[str, Any]]) -> str:

@@ -14,9 +14,10 @@ from torch import nn
 
 from napari_labdct.core import InputError
 from napari_labdct.core.geometry import Parameters
+from napari_labdct.learning.checkpoint import load_checkpoint, save_checkpoint
 from napari_labdct.learning.corruption import MeasuredLook
 from napari_labdct.learning.devices import resolve_device
-from napari_labdct.learning.folder import atomic_write, save_model
+from napari_labdct.learning.folder import save_model
 from napari_labdct.learning.inputs import CHANNELS
 from napari_labdct.learning.losses import LossSettings, default_loss
 from napari_labdct.learning.pairs import PairSource
@@ -151,14 +152,8 @@ def iter_epochs(
     )
     run = _Run(settings, resolve_device(device))
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "last.pt"
     if resume:
-        if not checkpoint.is_file():
-            raise InputError(
-                f"{folder} holds no interrupted training (no last.pt): "
-                "start a new one, or name the right folder."
-            )
-        run.load(checkpoint)
+        run.load(folder)
     waited = 0
     while run.epoch < settings.epochs:
         started = time.perf_counter()
@@ -183,7 +178,7 @@ def iter_epochs(
         if is_best:
             run.best = validation_loss
             save_model(folder, run.average, settings, run.history, about or {})
-        run.save(checkpoint)
+        run.save(folder)
         yield report
         if settings.patience and waited >= settings.patience:
             return
@@ -285,10 +280,9 @@ class _Run:
         y = torch.from_numpy(targets).to(self.device)
         return default_loss(model(x), y, self.settings.loss)
 
-    def save(self, path: Path) -> None:
+    def save(self, folder: Path) -> None:
         """Write everything that `load` needs to go on exactly."""
         state = {
-            "settings": self.settings.model_dump_json(),
             "epoch": self.epoch,
             "step": self.step,
             "best": self.best,
@@ -297,17 +291,11 @@ class _Run:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        with atomic_write(path) as temporary:
-            torch.save(state, temporary)
+        save_checkpoint(folder, self.settings, state)
 
-    def load(self, path: Path) -> None:
+    def load(self, folder: Path) -> None:
         """Go on from a checkpoint."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        if state["settings"] != self.settings.model_dump_json():
-            raise InputError(
-                f"{path.parent} was trained with other settings: resume with the "
-                "settings in its config.json, or train into a new folder."
-            )
+        state = load_checkpoint(folder, self.settings, self.device)
         self.epoch, self.step = state["epoch"], state["step"]
         self.best, self.history = state["best"], state["history"]
         self.model.load_state_dict(state["model"])
