@@ -22,7 +22,7 @@ def trace(position, g, geometry, omega_deg):
     `position` is in the sample frame, `g` in the laboratory frame [Å⁻¹, with 2π].
     """
     turn = Rotation.from_euler("z", omega_deg, degrees=True)
-    at = turn.apply(position) + [0, geometry.axis_offset_y, 0]
+    at = turn.apply(position) + np.array([0, geometry.axis_offset_y, 0])
     source = [
         -geometry.source_to_sample,
         geometry.source_offset_y,
@@ -36,14 +36,20 @@ def trace(position, g, geometry, omega_deg):
     wavelength = 2 * (2 * np.pi / length) * sine
     out = k + wavelength[:, None] * g / (2 * np.pi)
     detector = geometry.detector
-    tilt = Rotation.from_euler(
-        "xyz", [detector.tilt_x, detector.tilt_y, detector.tilt_z], degrees=True
-    )
+    angles = [detector.tilt_x, detector.tilt_y, detector.tilt_z]
+    tilt = Rotation.from_euler("xyz", angles, degrees=True)
     normal, y_axis, z_axis = tilt.as_matrix().T
     middle = np.array([geometry.sample_to_detector, 0, 0])
     hit = at + out * (((middle - at) @ normal) / (out @ normal))[:, None] - middle
     row, column = geometry.to_pixels(hit @ y_axis, hit @ z_axis)
     return row, column, sine, k, out, distance, wavelength
+
+
+def turn_to_normal(geometry):
+    """The detector's normal in the laboratory."""
+    detector = geometry.detector
+    angles = [detector.tilt_x, detector.tilt_y, detector.tilt_z]
+    return Rotation.from_euler("xyz", angles, degrees=True).apply([1, 0, 0])
 
 
 def cylinder_path(at, direction, outline):
@@ -97,9 +103,9 @@ def spots(
         slack = 2 * wide / geometry.source_to_sample
         for direction in range(len(reflections.unit)):
             orders = np.flatnonzero(reflections.direction == direction)
-            unit = turn.apply(polycrystal.orientation[grain].apply(
-                reflections.unit[direction]
-            ))
+            unit = turn.apply(
+                polycrystal.orientation[grain].apply(reflections.unit[direction])
+            )
             first = unit * 2 * np.pi / reflections.d_primitive[direction]
             # only what the grain's centre comes near to reflecting
             *_, sine, k, _, _, wavelength = trace(middle, first, geometry, omega_deg)
@@ -108,7 +114,8 @@ def spots(
             row, column, sine, k, out, distance, wavelength = trace(
                 centre, first, geometry, omega_deg
             )
-            useful = sine > 0
+            normal = turn_to_normal(geometry)
+            useful = (sine > 0) & (out @ normal > 0.02)
             energy = HC / np.where(useful, wavelength, np.inf)
             top = max(reflections.order[orders])
             bottom = min(reflections.order[orders])

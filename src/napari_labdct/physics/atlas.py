@@ -169,8 +169,8 @@ class Painter:
         self.labels = labels
         self._transmission: dict[tuple[int, Any], Any] = {}
 
-    def paint(self, rays: Rays) -> Painted:
-        """Paint one projection."""
+    def paint(self, rays: Rays, seen: NDArray[np.bool_]) -> Painted:
+        """Paint the spots of one projection that are `seen`, shape (S,)."""
         # what misses the detector needs no care, and may be drawn out endlessly
         points = self._points(rays.slope * rays.alive[:, None, None])
         # patches reach as far as points and blur do, and bilinear sharing one more
@@ -186,7 +186,7 @@ class Painter:
         base[order] = np.cumsum(size) - size
         patches = rays.photons.new_zeros(int(size.sum()))
         origin = base - first[0].astype(np.int64) * width - first[1].astype(np.int64)
-        self._draw(patches, rays, points, origin, width)
+        self._draw(patches, rays, seen, points, origin, width)
 
         rows, columns = self.geometry.detector.shape
         border += _WIDTH_STEP  # patches are rounded up to the right
@@ -223,6 +223,7 @@ class Painter:
         self,
         patches: Any,
         rays: Rays,
+        seen: NDArray[np.bool_],
         points: NDArray[np.float64],
         origin: NDArray[np.int64],
         width: NDArray[np.int64],
@@ -233,8 +234,8 @@ class Painter:
             kept = patches.new_tensor(values, dtype=like)
             return kept.index_select(0, rays.spot)
 
-        share = rays.photons / len(points)
         real, whole = rays.row.dtype, rays.spot.dtype
+        share = rays.photons * to_rays(seen / len(points), real)
         stride, corner = to_rays(width, whole), to_rays(origin, whole)
         for point in points:
             row, column = rays.row, rays.column

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_labdct.physics.crystal import Crystal
 
-_POINTS_ACROSS_ELEMENT = 2  # fine enough that halving elements moves no centroid
+_POINTS = 1.5e6  # as many as take about a second
 _POINTS_ACROSS_GRAIN = 7  # of the grid on which grain volumes are fitted
 _SMALLEST = 0.3  # of the mean size: smaller grains are not grown
 
@@ -73,7 +73,10 @@ def grow(
     grid = _grid(outline, extent, grain_um / 1000 / _POINTS_ACROSS_GRAIN)
     grains = fit_laguerre(grid, wanted / wanted.sum(), rng)
     orientation = Rotation.random(count, rng)  # uniform on SO(3)
-    point = _grid(outline, extent, element_um / 1000 / _POINTS_ACROSS_ELEMENT)
+    # three points across an element: halving it moves no spot by a tenth of a pixel
+    elements = whole / (element_um / 1000) ** 3
+    across = next((n for n in (3, 2) if elements * n**3 < _POINTS), 1)
+    point = _grid(outline, extent, element_um / 1000 / across)
     centre, volume, grain_of = gather_elements(
         point, grains.grain_of(point), element_um / 1000, whole / len(point)
     )

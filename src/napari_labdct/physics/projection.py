@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from napari_labdct.physics.response import Lorentz, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -109,7 +109,7 @@ class Simulator:
         settings: SimulationSettings | None = None,
     ) -> None:
         from napari_labdct.physics.atlas import Painter
-        from napari_labdct.physics.rays import RayCaster
+        from napari_labdct.physics.rays import RayCaster, pool_of_single_threads
 
         settings = settings or SimulationSettings()
         outline = polycrystal.outline if settings.absorption else None
@@ -142,16 +142,41 @@ class Simulator:
             device=settings.device,
         )
         self.geometry, self.settings = geometry, settings
+        self._workers = settings.workers or min(cpu_count() or 1, 8)
+        if settings.device != "cpu":
+            self._workers = 1  # one device, one stream of work
+        self._pool = pool_of_single_threads(self._workers)
 
     def project(self, omega_deg: float, index: int = 0) -> Projection:
         """Compute one projection at a rotation angle [deg]."""
+        return self._pool.submit(self._project, omega_deg, index).result()
+
+    def iter_projections(self, omega_deg: NDArray[np.float64]) -> Iterator[Projection]:
+        """Compute projections at rotation angles (P,) [deg], in their order.
+
+        As many as there are workers are computed at a time.
+        """
+        ahead: deque[Future[Projection]] = deque()
+        try:
+            for index, omega in enumerate(omega_deg):
+                ahead.append(self._pool.submit(self._project, float(omega), index))
+                if len(ahead) > self._workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for waiting in ahead:
+                waiting.cancel()
+
+    def _project(self, omega_deg: float, index: int) -> Projection:
         rays = self._caster.cast(omega_deg)
         if rays is None:
             image = np.zeros(self.geometry.detector.shape, np.float32)
             labels = image.astype(np.int32) if self.settings.labels else None
             return Projection(index, omega_deg, image, SpotTable(), labels)
-        painted = self._painter.paint(rays)
-        kept = np.flatnonzero(rays.alive & ~self._behind_stop(rays))
+        seen = rays.alive & ~self._behind_stop(rays)
+        painted = self._painter.paint(rays, seen)
+        kept = np.flatnonzero(seen)
         labels = painted.labels
         if labels is not None:
             number = np.zeros(len(rays.grain) + 1, np.int32)
@@ -254,9 +279,8 @@ def iter_projections(
     simulator = Simulator(
         polycrystal, geometry, spectrum, exposure=plan.exposure, settings=settings
     )
-    workers = settings.workers or min(cpu_count() or 1, 8)
     found = False
-    for projection in _side_by_side(simulator, plan.omega_deg, workers):
+    for projection in simulator.iter_projections(plan.omega_deg):
         found = found or len(projection.spots) > 0
         if not found and projection.index == plan.count - 1:
             raise InputError(
@@ -265,29 +289,6 @@ def iter_projections(
                 "lattice spacings and tube voltage."
             )
         yield projection
-
-
-def _side_by_side(
-    simulator: Simulator, omega_deg: NDArray[np.float64], workers: int
-) -> Iterator[Projection]:
-    """Projections in order, some computed ahead in threads."""
-    if simulator.settings.device != "cpu":
-        for index, omega in enumerate(omega_deg):
-            yield simulator.project(float(omega), index)
-        return
-    from napari_labdct.physics.rays import one_thread_each
-
-    ahead: deque[Future[Projection]] = deque()
-    pool = ThreadPoolExecutor(workers, initializer=one_thread_each)
-    try:
-        for index, omega in enumerate(omega_deg):
-            ahead.append(pool.submit(simulator.project, float(omega), index))
-            if len(ahead) > workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def simulate(

@@ -7,7 +7,9 @@ element's image is) and the elements themselves.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,9 +74,25 @@ class Rays:
     slope: NDArray[np.float64]
 
 
-def one_thread_each() -> None:
-    """Let the calling thread compute alone: projections run side by side instead."""
-    torch.set_num_threads(1)
+def pool_of_single_threads(workers: int) -> ThreadPoolExecutor:
+    """Threads that each compute alone, so that projections run side by side.
+
+    Splitting the short steps of one projection among cores costs more than it gains,
+    most of all on a busy machine. torch's thread setting is put back for everybody
+    else once the threads have taken it over.
+    """
+    before = torch.get_num_threads()
+    started = Barrier(workers)
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        started.wait()
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="projection")
+    for start in [pool.submit(begin) for _ in range(workers)]:
+        start.result()
+    torch.set_num_threads(before)
+    return pool
 
 
 class RayCaster:

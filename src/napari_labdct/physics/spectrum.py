@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LOWEST_KVP, HIGHEST_KVP = 60.0, 160.0
+_NO_PHOTONS = 1e-9  # at 1 m [s⁻¹ mm⁻² keV⁻¹]
 
 
 @cache
@@ -61,7 +62,7 @@ class Spectrum:
             )
         if np.any(np.diff(energy) <= 0) or energy[0] <= 0:
             raise InputError("The energies of a spectrum must be positive and rise.")
-        if not np.isfinite(flux).all() or flux.min() < 0 or flux.max() <= 0:
+        if not np.isfinite(flux).all() or flux.min() < 0 or flux.max() < _NO_PHOTONS:
             raise InputError(
                 "The spectrum holds no photons (or negative ones): "
                 "raise voltage or current, or take a thinner filter."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -54,26 +54,12 @@ class VirtualScan(Parameters):
         """Read a run file, JSON or YAML by its suffix."""
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
-            if path.suffix.lower() in {".yaml", ".yml"}:
-                import yaml
-
-                return cls.model_validate(yaml.safe_load(text))
-            return cls.model_validate_json(text)
-        except OSError as error:
-            raise InputError(
-                f"The run file {path} cannot be read ({error.strerror}): "
-                "give the path of a JSON or YAML file."
-            ) from error
+            return cls.model_validate(_entries(path))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the file"
             raise InputError(
                 f"{path.name}: {where}: {first['msg']}; correct this entry."
-            ) from error
-        except ValueError as error:
-            raise InputError(
-                f"{path.name} is neither JSON nor YAML ({error}): correct the file."
             ) from error
 
     def write(self, path: str | Path) -> Path:
@@ -125,6 +111,29 @@ class VirtualScan(Parameters):
             settings=self.settings,
         )
         return replace(stack, source=self.name, seed=self.seed), spots
+
+
+def _entries(path: Path) -> Any:
+    """What a JSON or YAML file holds."""
+    import json
+
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix.lower() in {".yaml", ".yml"}:
+            return yaml.safe_load(text)
+        return json.loads(text)
+    except OSError as error:
+        raise InputError(
+            f"The run file {path} cannot be read ({error.strerror}): "
+            "give the path of a JSON or YAML file."
+        ) from error
+    except (ValueError, yaml.YAMLError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(
+            f"{path.name} is neither JSON nor YAML ({why}): correct the file."
+        ) from error
 
 
 _STOP = BeamStop(height=3.24, width=3.24)
