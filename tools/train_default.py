@@ -3,7 +3,7 @@
     python tools/train_default.py OUT                  the whole run: 90 min on 2 cores
     python tools/train_default.py OUT --resume         go on after an interruption
 
-The clean projections are simulated first (a few minutes) and kept beside the model
+The clean projections are simulated first (some minutes) and kept beside the model
 as projections.npz, so that a second run starts at once. Everything is seeded; on a
 CPU the same machine gives the same weights.
 """
@@ -20,16 +20,16 @@ from tqdm import tqdm
 from napari_labdct.learning import TrainingSettings, UNetSettings, iter_epochs
 from napari_labdct.workflows.training_scans import MATERIALS, iter_clean_projections
 
-PROJECTIONS, VALIDATION = 360, 24
+PROJECTIONS, VALIDATION = 240, 24
 SETTINGS = TrainingSettings(
-    epochs=55,
-    steps=200,
+    epochs=60,
+    steps=300,
     validation_steps=10,
     batch=4,
     crop=160,
     seed=1,
     threads=1,
-    network=UNetSettings(base=24),
+    network=UNetSettings(base=16),
 )
 
 

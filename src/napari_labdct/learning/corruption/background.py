@@ -130,20 +130,32 @@ def static_streaks(rng: np.random.Generator, view: View) -> NDArray[np.float32]:
     density = np.exp(rng.uniform(np.log(1e-4), np.log(3e-3)))
     count = rng.poisson(density * rows * columns)
     inner = view.size * rng.uniform(0.15, 0.6)
-    # A dot drawn for every point of a streak, then one blur: cheap and seamless.
-    longest = np.exp(rng.uniform(np.log(3), np.log(40)))
-    lengths = rng.exponential(longest / 3, count) * (rng.random(count) < 0.85)
-    strength = np.exp(rng.normal(0, 1.2, count))
+    longest = np.exp(rng.uniform(np.log(5), np.log(60)))
+    lengths = 4 + longest * rng.exponential(0.4, count)
+    lengths[rng.random(count) < 0.03] = 1  # a few dots
     row, column = rng.uniform(0, rows, count), rng.uniform(0, columns, count)
     away = np.stack([row + view.row[0, 0], column + view.column[0, 0]])
     radius = np.hypot(*away) + 1e-3
-    strength = strength * np.exp(-((radius / inner - 1) ** 2) * rng.uniform(0, 0.5))
+    strength = np.exp(rng.normal(0, 1.2, count))
+    strength *= np.exp(-((radius / inner - 1) ** 2) * rng.uniform(0, 0.5))
+    angle = np.arctan2(*away) + rng.normal(0, rng.uniform(0.01, 0.12), count)
+    # A dot for every pixel of a streak, brightest at one end as comets are, then
+    # one blur for the thin and one for the broad streaks: cheap and seamless.
     points = np.maximum(1, np.ceil(lengths).astype(int))
     which = np.repeat(np.arange(count), points)
-    along = np.concatenate([np.arange(n) - n / 2 for n in points] or [np.zeros(0)])
-    at_row = np.rint(row[which] + along * (away[0] / radius)[which]).astype(int)
-    at_column = np.rint(column[which] + along * (away[1] / radius)[which]).astype(int)
+    along = np.concatenate([np.arange(n) for n in points] or [np.zeros(0)])
+    head = np.where(rng.random(count) < 0.8, 1, -1)[which]
+    fading = np.exp(-along * rng.uniform(0, 3, count)[which] / points[which])
+    at_row = np.rint(row[which] + head * along * np.sin(angle)[which]).astype(int)
+    at_column = np.rint(column[which] + head * along * np.cos(angle)[which]).astype(int)
     keep = (at_row >= 0) & (at_row < rows) & (at_column >= 0) & (at_column < columns)
-    np.add.at(image, (at_row[keep], at_column[keep]), strength[which][keep])
-    sigma = float(rng.uniform(0.6, 1.8))
-    return np.asarray(ndimage.gaussian_filter(image, sigma) * 6 * sigma, np.float32)
+    bright = (strength[which] * fading)[keep]
+    thin = (rng.random(count) < rng.random())[which][keep]
+    for chosen, narrow, wide in ((thin, 0.6, 1.3), (~thin, 1.2, 2.4)):
+        layer = np.zeros_like(image)
+        np.add.at(
+            layer, (at_row[keep][chosen], at_column[keep][chosen]), bright[chosen]
+        )
+        sigma = float(rng.uniform(narrow, wide))
+        image += ndimage.gaussian_filter(layer, sigma) * np.float32(2.5 * sigma)
+    return image
