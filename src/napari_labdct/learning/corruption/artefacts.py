@@ -35,25 +35,21 @@ def zingers(
     column = rng.integers(0, shape[1], count)
     height = np.exp(rng.normal(np.log(25), 1.1, count))
     np.add.at(image, (row, column), height)
-    double = rng.random(count) < 0.2
-    step = rng.integers(-1, 2, (2, count))
-    _add(
-        image,
-        row + step[0],
-        column + step[1],
-        height * rng.uniform(0.1, 1, count),
-        double,
-    )
-    for event in np.flatnonzero(rng.random(count) < 0.03):  # particle tracks
-        length, angle = rng.integers(3, 40), rng.uniform(0, np.pi)
-        bend = rng.normal(0, 0.03, length).cumsum()
-        along = np.arange(length)
+    for share in (0.3, 0.12, 0.06):  # clusters of up to four pixels
+        step = rng.integers(-1, 2, (2, count))
+        more = height * rng.uniform(0.1, 1, count)
+        _add(image, row + step[0], column + step[1], more, rng.random(count) < share)
+    for event in np.flatnonzero(rng.random(count) < 0.08):  # particle tracks
+        length = int(np.exp(rng.uniform(np.log(3), np.log(40))))
+        angle, bend = rng.uniform(0, np.pi), rng.normal(0, 0.03, length).cumsum()
         r = np.rint(row[event] + (np.sin(angle + bend)).cumsum()).astype(int)
         c = np.rint(column[event] + (np.cos(angle + bend)).cumsum()).astype(int)
-        energy = (
-            height[event] * rng.uniform(0.1, 1) * np.exp(rng.normal(0, 0.5, length))
-        )
-        _add(image, r, c, energy, along >= 0)
+        energy = height[event] * rng.uniform(0.1, 1)
+        energy = energy * np.exp(rng.normal(0, 0.5, length))
+        everywhere = np.ones(length, bool)
+        _add(image, r, c, energy, everywhere)
+        if rng.random() < 0.5:  # slanting through the sensor, two pixels wide
+            _add(image, r, c + 1, energy * rng.uniform(0.2, 1, length), everywhere)
     for event in np.flatnonzero(rng.random(count) < 0.005):  # saturated blobs
         side = rng.integers(2, 6)
         r, c = row[event], column[event]

@@ -46,7 +46,7 @@ class MeasuredLook(Parameters):
         description="Largest blur of the photon noise, Gaussian σ [px].",
     )
     zinger_rate: float = Field(
-        3e-4, ge=0, le=0.1, description="Highest rate of zingers per pixel."
+        4e-4, ge=0, le=0.1, description="Highest rate of zingers per pixel."
     )
     scan_fraction: float = Field(
         0.6, ge=0, le=1, description="Share of frames whose scan's median is known."
