@@ -7,6 +7,7 @@ from napari_labdct.analysis.conventional import (
     conventional_spots,
     iter_conventional,
 )
+from napari_labdct.analysis.explain import Explanation, explain
 from napari_labdct.analysis.find import FindSettings, find_spots
 from napari_labdct.analysis.indexed import IndexedScore, Protocol, score_indexed
 from napari_labdct.analysis.match import Score, match_spots, pair_up, sweep
@@ -15,11 +16,13 @@ from napari_labdct.analysis.scan import line_profile, profile_peaks
 __all__ = [
     "FOUND_COLUMNS",
     "ConventionalSettings",
+    "Explanation",
     "FindSettings",
     "IndexedScore",
     "Protocol",
     "Score",
     "conventional_spots",
+    "explain",
     "find_in_band",
     "find_spots",
     "iter_conventional",
