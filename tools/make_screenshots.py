@@ -1,16 +1,22 @@
 """Make the pictures of the napari window in docs/images.
 
-    xvfb-run -a -s "-screen 0 1600x1200x24" python tools/make_screenshots.py [folder] [name …]
+    xvfb-run -a -s "-screen 0 1600x1200x24" \\
+        python tools/make_screenshots.py [folder] [name …]
 
 Every picture is a real window with the sample scan in it, worked as a user would.
 """
 
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+# The user's own settings stay as they are.
+os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
 
 import napari
 from qtpy.QtWidgets import QApplication
@@ -148,12 +154,34 @@ def simulating(folder: Path) -> None:
         shoot(viewer, folder, "window_simulate")
 
 
+def training(folder: Path) -> None:
+    """A short training on the sample's set-up, its losses and a preview."""
+    from napari_labdct.learning import TrainingSettings, UNetSettings
+    from napari_labdct.plugin import settings
+
+    place = tempfile.TemporaryDirectory()
+    settings.keep("models", "new", place.name)
+    with place, window("Train a denoiser") as (viewer, widget):
+        spin(60, lambda: widget.train.isEnabled())
+        network = UNetSettings(base=8, depth=2)
+        short = TrainingSettings(epochs=8, steps=40, crop=128, batch=2, network=network)
+        widget.settings.show_parameters(short)
+        widget.count.setValue(8)
+        widget.train.click()
+        reports = widget.controller.history.reports
+        spin(600, lambda: len(reports) >= 6)
+        shoot(viewer, folder, "window_train")
+        widget.stop.click()
+        spin(60, lambda: not widget.controller.task.state.is_busy)
+
+
 SCENES = {
     "window": profiles,
     "clean": cleaning,
     "empty": empty,
     "spots": spots,
     "simulate": simulating,
+    "train": training,
 }
 
 

@@ -16,6 +16,7 @@ if not HAS_DISPLAY:
 # A widget that outlives its viewer fails the test that made it.
 os.environ["NAPARI_STRICT_QT"] = "1"
 
+from napari_labdct.plugin import settings  # noqa: E402  # needs the settings above
 from napari_labdct.plugin.models import ModelShelf  # noqa: E402  # needs the settings
 
 
@@ -48,12 +49,27 @@ class FakeShelf(ModelShelf):
         self.network = FakeDenoiser()
 
     def look(self):
-        self.folders = {"fake": Path("fake"), "other": Path("other")}
+        self.folders = {"fake": Path("fake"), "other": Path("other")} | self.folders
         self.devices = ["cpu"]
         yield "models"
 
     def get(self, name, device):
         return self.network
+
+
+@pytest.fixture(autouse=True)
+def kept(monkeypatch):
+    """Settings that live as long as the test, away from the user's own."""
+    values = {}
+    monkeypatch.setattr(
+        settings, "recall", lambda category, key: values.get((category, key))
+    )
+    monkeypatch.setattr(
+        settings,
+        "keep",
+        lambda category, key, value: values.__setitem__((category, key), value),
+    )
+    return values
 
 
 @pytest.fixture

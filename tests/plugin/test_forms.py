@@ -121,3 +121,9 @@ def test_a_model_of_another_shape_gets_its_own_fields(form):
     form.show_parameters(Other())
     form.editor("weight").setValue(5)
     assert form.parameters == Other(weight=5)
+
+
+def test_what_nobody_touched_is_not_rounded(qtbot):
+    form = Form(Outer(inner=Inner(size=1 / 3 * 1e-3)))
+    qtbot.addWidget(form)
+    assert form.parameters.inner.size == 1 / 3 * 1e-3

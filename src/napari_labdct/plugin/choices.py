@@ -72,12 +72,19 @@ class LayerChoice:
         The combo box.
     accept
         Which layers are listed.
+    other
+        A first entry that stands for no layer.
     """
 
     def __init__(
-        self, viewer: ViewerModel, choice: Choice, accept: Callable[[Layer], bool]
+        self,
+        viewer: ViewerModel,
+        choice: Choice,
+        accept: Callable[[Layer], bool],
+        other: str = "",
     ) -> None:
         self._viewer, self._choice, self._accept = viewer, choice, accept
+        self._other = other
         self._chosen: Any = None
         choice.chosen.connect(self._remember)
         for event in self._events():
@@ -88,6 +95,8 @@ class LayerChoice:
     def layer(self) -> Any:
         """The chosen layer, or None."""
         name = self._choice.name
+        if name == self._other:
+            return None
         found = [layer for layer in self._viewer.layers if layer.name == name]
         return found[0] if found and name else None
 
@@ -112,7 +121,7 @@ class LayerChoice:
     def _refresh(self, event: object = None) -> None:
         # A chosen layer that is renamed stays chosen.
         chosen = None if self._chosen is None else self._chosen()
-        names, select = [], ""
+        names, select = [self._other] if self._other else [], ""
         for layer in reversed(self._viewer.layers):
             if self._accept(layer):
                 names.append(layer.name)

@@ -81,6 +81,7 @@ class Form(QWidget):
         self._given = self._base = parameters
         self._shown = tuple(shown)
         self._editors: dict[str, Editor] = {}
+        self._untouched: dict[str, Any] = {}
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(4)
@@ -101,7 +102,9 @@ class Form(QWidget):
             inner = values
             for model in models:
                 inner = inner[model]
-            inner[name] = editor.get()
+            # A spin box rounds: what nobody has touched stays as it came.
+            if editor.get() != self._untouched[path]:
+                inner[name] = editor.get()
         try:
             return type(self._base).model_validate(values)
         except ValidationError as error:
@@ -119,6 +122,7 @@ class Form(QWidget):
         for path, editor in self._editors.items():
             blocker = QSignalBlocker(editor.widget)
             editor.set(_value(parameters, path))
+            self._untouched[path] = editor.get()
             del blocker
         self.changed.emit()
 
@@ -132,6 +136,7 @@ class Form(QWidget):
 
     def _clear(self) -> None:
         self._editors.clear()
+        self._untouched.clear()
         while self._layout.count():
             item = self._layout.takeAt(0)
             layout, widget = item.layout(), item.widget()
@@ -151,6 +156,7 @@ class Form(QWidget):
             if editor is None:
                 continue
             self._editors[path] = editor
+            self._untouched[path] = editor.get()
             editor.changed.connect(lambda *_: self.changed.emit())
             editor.widget.setToolTip(field.description or "")
             model = path.rpartition(".")[0]

@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_labdct.core import InputError
+from napari_labdct.plugin import settings
 from napari_labdct.plugin.choices import Choice
 from napari_labdct.plugin.dock import Dock, button, form, row
 from napari_labdct.plugin.tasks import Task
@@ -67,6 +68,7 @@ class ModelChoice(QObject):
         view.device.chosen.connect(self.chosen)
         view.browse_wanted.connect(self._browse)
         view.card_wanted.connect(self._card)
+        self.chosen.connect(self._keep)
         self.task.start(models.look)
 
     @property
@@ -92,11 +94,23 @@ class ModelChoice(QObject):
             self.failed.emit(str(error))
         else:
             self._view.model.setCurrentText(name)
+            settings.keep_model_folder(folder)
 
     def _list(self) -> None:
-        self._view.model.set_names(list(self._models.folders))
-        self._view.device.set_names(self._models.devices)
+        last = [str(settings.recall("cleaning", key)) for key in ("model", "device")]
+        begun = self.ready
+        # Only at first: later the user's choice stands.
+        model, device = ("", "") if begun else last
+        self._view.model.set_names(list(self._models.folders), model)
+        self._view.device.set_names(self._models.devices, device)
         self.chosen.emit()
+
+    def _keep(self) -> None:
+        """Remember the choice for the next start."""
+        if self.ready:
+            for key, value in zip(("model", "device"), self.key, strict=True):
+                if settings.recall("cleaning", key) != value:
+                    settings.keep("cleaning", key, value)
 
     def _browse(self) -> None:
         folder = self._dock.ask_folder("Choose a model folder")

@@ -37,7 +37,8 @@ class ModelShelf(QObject):
         from napari_labdct.plugin.tasks import leave_a_core
 
         leave_a_core()
-        self.folders = model_folders() | self.folders
+        own = {name: path for name, path in self.folders.items() if path.is_dir()}
+        self.folders = {**model_folders(), **own}
         self.devices = available_devices()
         yield "models"
         if self.folders:
@@ -91,5 +92,9 @@ _shelf: list[ModelShelf] = []
 def shelf() -> ModelShelf:
     """The shelf that all widgets share."""
     if not _shelf:
-        _shelf.append(ModelShelf())
+        from napari_labdct.plugin.settings import model_folders
+
+        made = ModelShelf()
+        made.folders = {folder.name: folder for folder in model_folders()}
+        _shelf.append(made)
     return _shelf[0]

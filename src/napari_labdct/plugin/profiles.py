@@ -8,7 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError
-from napari_labdct.plugin import layers, lines, profiling
+from napari_labdct.plugin import layers, lines, profiling, settings
 from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.drawing import Plot
 from napari_labdct.plugin.grab import Grab
@@ -46,6 +46,17 @@ class LineProfiles(ProfilesView):
         self.controller = ProfilesController(bare(viewer), self)
 
 
+def recall_options() -> profiling.ProfileOptions:
+    """The options that were set last."""
+    names = profiling.ProfileOptions.model_fields
+    kept = {name: settings.recall("profiles", name) for name in names}
+    known = {name: value for name, value in kept.items() if value is not None}
+    try:
+        return profiling.ProfileOptions(**known)
+    except ValueError:
+        return profiling.ProfileOptions()
+
+
 class ProfilesController(QObject):
     """Wires a `ProfilesView` to a viewer.
 
@@ -71,6 +82,7 @@ class ProfilesController(QObject):
         self._timer.timeout.connect(self.refresh)
         self.cursor = Cursor(viewer, view.plot, self)
         self.through = Through(viewer, self)
+        view.show_options(recall_options())
         self._connect()
         self._list()
 
@@ -78,7 +90,7 @@ class ProfilesController(QObject):
         view, viewer = self._view, self._viewer
         view.tool_chosen.connect(self._take_tool)
         view.layers_changed.connect(self.later)
-        view.options_changed.connect(self.later)
+        view.options_changed.connect(self._keep_options)
         view.shown.connect(self.later)
         view.clear_wanted.connect(self._clear)
         view.through_wanted.connect(self.through.set_active)
@@ -92,6 +104,11 @@ class ProfilesController(QObject):
             event.connect(self._list)
         viewer.dims.events.current_step.connect(self.later)
         viewer.layers.selection.events.active.connect(self._show_tool)
+
+    def _keep_options(self) -> None:
+        for key, value in self._view.options.model_dump().items():
+            settings.keep("profiles", key, value)
+        self.later()
 
     def _layer_events(self) -> list[Any]:
         events = self._viewer.layers.events
