@@ -22,7 +22,7 @@ from napari_labdct.workflows.training_scans import MATERIALS, iter_clean_project
 
 PROJECTIONS, VALIDATION = 240, 24
 SETTINGS = TrainingSettings(
-    epochs=56,
+    epochs=48,
     steps=300,
     validation_steps=10,
     batch=4,

@@ -42,20 +42,20 @@ class TestSpotNet:
             model.unet.head.weight.zero_()
             model.unet.head.bias.zero_()
             model.unet.head.bias[:4] = 30
-        x = torch.rand(1, 5, 32, 32) * 8
+        x = torch.rand(1, 8, 32, 32) * 8
         with torch.inference_mode():
             torch.testing.assert_close(model(x)[:, 0], x[:, 0])
 
     @pytest.mark.parametrize("shape", [(64, 64), (33, 70), (101, 15)])
     def test_any_size_goes_in_and_comes_out(self, shape):
-        out = SpotNet(UNetSettings(base=4))(torch.zeros(2, 5, *shape))
+        out = SpotNet(UNetSettings(base=4))(torch.zeros(2, 8, *shape))
         assert out.shape == (2, 2, *shape)
 
     def test_nothing_beyond_its_reach_changes_a_pixel(self):
         torch.manual_seed(0)
         settings = UNetSettings(base=4, depth=2)
         model = SpotNet(settings).eval()
-        x = torch.randn(1, 5, 192, 192)
+        x = torch.randn(1, 8, 192, 192)
         y = x.clone()
         y[..., 96 + settings.reach :, :] += 10
         with torch.inference_mode():

@@ -16,6 +16,7 @@ from napari_labdct.calibration.statistics import (
     measure_scan,
     statistics_of,
 )
+from napari_labdct.calibration.zingers import without_zingers
 
 __all__ = [
     "FEWEST_FRAMES",
@@ -28,4 +29,5 @@ __all__ = [
     "noise_map",
     "smooth_background",
     "statistics_of",
+    "without_zingers",
 ]

@@ -106,7 +106,7 @@ class PairSource:
         Returns
         -------
         inputs
-            Shape (batch, 5, crop, crop), see `inputs.CHANNELS`.
+            Shape (batch, 8, crop, crop), see `inputs.CHANNELS`.
         targets
             Shape (batch, 3, crop, crop), see `losses.default_loss`.
         """

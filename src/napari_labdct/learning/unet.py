@@ -13,7 +13,7 @@ from napari_labdct.core.geometry import Parameters
 class UNetSettings(Parameters):
     """Shape of a U-Net; what `config.json` says of it."""
 
-    channels: int = Field(5, ge=1, le=64, description="Input channels.")
+    channels: int = Field(8, ge=1, le=64, description="Input channels.")
     outputs: int = Field(3, ge=1, le=8, description="Output channels.")
     base: int = Field(16, ge=4, le=256, description="Feature maps of the top level.")
     depth: int = Field(3, ge=1, le=6, description="Levels below the top one.")
