@@ -1,0 +1,114 @@
+"""How good a model is on simulated frames it never saw, for its model card.
+
+    python benchmarks/bench_model.py [MODEL] [--frames 3]
+
+Copper samples with seeds that training does not use, in three set-ups, made to look
+measured with ranges as in training; each frame once alone and once with its scan's
+median. Prints a table in Markdown:
+
+flux       median of cleaned over true intensity, summed over 9 × 9 px around spots,
+           and its scatter (half the 16 to 84 % range), by peak height in noise units
+corners    what is left in the corners where there is no spot, of the background's
+           own variation over the frame
+invented   spots found on frames without any, per frame, at the default threshold
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from napari_labdct.analysis import find_spots
+from napari_labdct.learning import Denoiser, MeasuredLook
+from napari_labdct.learning.corruption import View, draw_scene
+from napari_labdct.workflows.training_scans import KINDS, draw_simulator
+
+BINS = ((2, 5), (5, 10), (10, 30), (30, 1000))
+SIZE, SEED = 1024, 90_000
+
+
+def scenes(kind: str, count: int, share: float, empty: bool):
+    """Frames of one set-up; `share` 1 with the scan's median, 0 without."""
+    look = MeasuredLook(scan_fraction=share, faintest=3, brightest=20)
+    whole = View.of_crop((SIZE, SIZE), (0, 0), (SIZE, SIZE))
+    for number in range(count):
+        rng = np.random.default_rng([SEED, number, *kind.encode()])
+        simulator = draw_simulator(rng, ["Cu"], {kind: 1.0}, SIZE)
+        clean = simulator.project(float(rng.uniform(0, 360))).image
+        yield draw_scene(clean * (not empty), whole, rng, look)
+
+
+def flux(scene, image) -> list[tuple[float, float]]:
+    """Peak height in noise units and cleaned over true intensity of lone spots."""
+    units = scene.spots / scene.statistics.sigma
+    true, got = (ndimage.uniform_filter(x, 9) * 81 for x in (scene.spots, image))
+    top = (units == ndimage.maximum_filter(units, 15)) & (units > BINS[0][0])
+    # What saturates cannot be measured by anyone.
+    top &= ndimage.maximum_filter(scene.frame, 9) < scene.frame.max()
+    return list(zip(units[top], got[top] / true[top], strict=True))
+
+
+def corners(scene, image) -> float:
+    """Mean grey value left in spotless corners, of the background's variation."""
+    side = SIZE // 8
+    quiet = ndimage.maximum_filter(scene.spots / scene.statistics.sigma, 15) < 0.02
+    parts = [
+        np.s_[a, b]
+        for a in (slice(side), slice(-side, None))
+        for b in (slice(side), slice(-side, None))
+    ]
+    left = [
+        image[part][quiet[part]].mean() for part in parts if quiet[part].sum() > 100
+    ]
+    low, high = np.percentile(scene.statistics.background, [2, 98])
+    return float(np.max(np.abs(left)) / max(high - low, 1e-6)) if left else np.nan
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", default="default")
+    parser.add_argument("--frames", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    denoiser = Denoiser.load(chosen.model, "cpu")
+    names = [f"flux {low}-{high} σ" for low, high in BINS]
+    print("| set-up | frame | " + " | ".join(names) + " | corners | invented |")
+    print("|" + "---|" * (len(BINS) + 4))
+    for kind in KINDS:
+        for share, mode in ((0.0, "alone"), (1.0, "in its scan")):
+            ratios, rest, invented = [], [], []
+            for scene in scenes(kind, chosen.frames, share, empty=False):
+                image = denoiser.clean_frame(scene.frame, scene.statistics).image
+                ratios += flux(scene, image)
+                rest.append(corners(scene, image))
+            for scene in scenes(kind, chosen.frames, share, empty=True):
+                cleaned = denoiser.clean_frame(scene.frame, scene.statistics)
+                found = find_spots(
+                    cleaned.image,
+                    scene.statistics.sigma,
+                    residual=scene.frame - scene.statistics.background,
+                    probability=cleaned.probability,
+                )
+                invented.append(len(found))
+            height, ratio = np.array(ratios).T
+            cells = []
+            for low, high in BINS:
+                part = ratio[(height >= low) & (height < high)]
+                if part.size < 5:
+                    cells.append("–")
+                    continue
+                a, middle, b = np.percentile(part, [16, 50, 84])
+                cells.append(f"{middle:.2f} ± {(b - a) / 2:.2f}")
+            print(
+                f"| {kind} | {mode} | {' | '.join(cells)} | "
+                f"{np.nanmedian(rest):.2%} | {np.mean(invented):.1f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
