@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -168,6 +169,22 @@ def test_train_writes_a_model_folder(tmp_path):
     out = tmp_path / "model"
     assert labdct("train", tmp_path / "a.tif", "--out", out, *words) == 0
     assert {"config.json", "weights.safetensors"} <= {p.name for p in out.iterdir()}
+
+
+@pytest.mark.slow
+def test_train_by_the_papers_recipe(tmp_path, capsys):
+    clean, out = tmp_path / "a.tif", tmp_path / "model"
+    labdct("simulate", *SMALL, "--out", clean)
+    words = ("train", clean, "--recipe", "hovad2020", "--out", out, "--device", "cpu")
+    nowhere = tmp_path / "nowhere"
+    error = fails(capsys, *words, "--weights", nowhere)
+    assert "vgg16-397923af.pth" in error
+    assert "nowhere" in error
+    assert not out.exists()
+    small = ("--encoder", "random", "--width", 4, "--size", 64)
+    epochs = ("--frozen-epochs", 1, "--unfrozen-epochs", 0, "--perceptual", "none")
+    assert labdct(*words, *small, *epochs) == 0
+    assert json.loads((out / "config.json").read_text())["recipe"] == "hovad2020"
 
 
 def test_info(scan, capsys):

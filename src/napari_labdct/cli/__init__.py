@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import typer
@@ -34,7 +35,11 @@ def _virtual_scan() -> Parameters:
     return VirtualScan.preset("hovad2020")
 
 
-def _training_settings() -> Parameters:
+def _training_settings(recipe: str = "default") -> Parameters:
+    if recipe == "hovad2020":
+        from napari_labdct.learning.hovad2020 import Hovad2020Settings
+
+        return Hovad2020Settings()
     from napari_labdct.learning import TrainingSettings
 
     return TrainingSettings()
@@ -57,7 +62,7 @@ _MODELS: dict[str, tuple[str, Callable[[], Parameters]]] = {
 """Verbs with a parameter model: the keyword it fills, and its defaults."""
 
 
-def build(asked: str = "") -> typer.Typer:
+def build(asked: str = "", recipe: str = "default") -> typer.Typer:
     """The command with all its verbs.
 
     Parameters
@@ -65,7 +70,10 @@ def build(asked: str = "") -> typer.Typer:
     asked
         The verb that will run. Only its parameter model is imported and turned
         into options: the others may bring whole libraries with them.
+    recipe
+        Recipe whose settings are the options of `train`.
     """
+    models = _MODELS | {"train": ("training", partial(_training_settings, recipe))}
     app = typer.Typer(
         help=_HELP,
         no_args_is_help=True,
@@ -75,12 +83,20 @@ def build(asked: str = "") -> typer.Typer:
     )
     for verb in _VERBS:
         name = verb.__name__
-        if name in _MODELS:
-            keyword, model = _MODELS[name]
+        if name in models:
+            keyword, model = models[name]
             defaults = model() if name == asked else Parameters()
             verb = with_options(verb, keyword, defaults)
         app.command(name)(verb)
     return app
+
+
+def _recipe(given: Sequence[str]) -> str:
+    """The recipe on a command line: what `train` can be told depends on it."""
+    words = [part for word in given for part in word.split("=", 1)]
+    if "--recipe" not in words[:-1]:
+        return "default"
+    return words[words.index("--recipe") + 1]
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -96,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            build(asked)(args=given, prog_name="labdct")
+            build(asked, _recipe(given))(args=given, prog_name="labdct")
         except InputError as error:
             print(f"labdct: {error}", file=sys.stderr)
             raise SystemExit(1) from None

@@ -168,14 +168,13 @@ def _network(config: dict[str, Any], config_file: Path) -> SpotNet | DynamicUNet
 
         shape = dynamic_unet.DynamicUNetSettings(**config["network"])
         return dynamic_unet.DynamicUNet(shape)
-    settings = UNetSettings(**config["network"])
     known = recipe == DEFAULT_RECIPE and config["inputs"] == list(CHANNELS)
     if form != FORMAT or not known:
         raise InputError(
             f"{config_file} describes a model of another kind (recipe {recipe}, "
             f"format {form}): use the version of napari-labdct that wrote it."
         )
-    return SpotNet(settings)
+    return SpotNet(UNetSettings(**config["network"]))
 
 
 def _card(config: dict[str, Any], history: list[dict[str, Any]]) -> str:

@@ -89,13 +89,13 @@ class TestSplit:
 )
 def test_useless_projections_are_refused(clean, said):
     with pytest.raises(InputError, match=said):
-        content_images(clean, ContentSettings())
+        content_images(clean, 926)
 
 
 class TestPairs:
     @pytest.fixture
     def images(self, clean_projections):
-        return content_images(clean_projections, ContentSettings())
+        return content_images(clean_projections, 926)
 
     def make(self, images, batch=1, **changes):
         return ContentPairs(images, ContentSettings(**{"size": 64} | changes), batch, 3)

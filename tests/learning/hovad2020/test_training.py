@@ -154,7 +154,7 @@ class TestTraining:
             (tmp_path / file).write_bytes((whole[0] / file).read_bytes())
         config = tmp_path / "config.json"
         config.write_text(config.read_text().replace('"hovad2020"', '"other"', 1))
-        with pytest.raises(InputError):
+        with pytest.raises(InputError, match="another kind"):
             Denoiser.load(tmp_path)
 
 
@@ -188,7 +188,7 @@ class TestPhases:
     def pairs(self, small, clean_projections):
         from napari_labdct.learning.hovad2020.pairs import ContentPairs, content_images
 
-        images = content_images(clean_projections[:4], small.content)
+        images = content_images(clean_projections[:4], 926)
         return ContentPairs(images, small.content, 1, 0)
 
     def test_the_first_phase_trains_decoder_and_batch_norm_alone(self, small, pairs):

@@ -65,12 +65,17 @@ class FrameScaling(Parameters):
     white_percentile: float = Field(
         99.95, ge=0, le=100, description="Percentile that becomes white (255)."
     )
-    black: float = Field(
-        926 / 257,
+    pedestal: int = Field(
+        926,
         ge=0,
-        le=254,
-        description="Grey value (8 bit) that content images have where no spot is.",
+        le=65278,
+        description="Grey value (16 bit) that content images have where no spot is.",
     )
+
+    @property
+    def black(self) -> float:
+        """What the network was taught to answer where no spot is, of 8 bit."""
+        return self.pedestal / 257
 
     def of(self, frame: NDArray[np.float32]) -> tuple[float, float]:
         """Slope and offset: grey = slope · frame + offset; slope 0 if it is flat."""

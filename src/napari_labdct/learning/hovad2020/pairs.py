@@ -25,9 +25,16 @@ SMALLEST = 64
 
 
 def content_images(
-    clean: Iterable[NDArray[np.floating]], settings: ContentSettings
+    clean: Iterable[NDArray[np.floating]], pedestal: int
 ) -> list[NDArray[np.uint8]]:
     """Content images of clean projections, one byte a pixel.
+
+    Parameters
+    ----------
+    clean
+        Clean projections, each of shape (rows, columns) [photons].
+    pedestal
+        Grey value (16 bit) of pixels without photons.
 
     Raises
     ------
@@ -47,8 +54,8 @@ def content_images(
                 f"Clean projection {number} holds NaN or infinite values: "
                 "leave it out, or simulate it again."
             )
-        images.append(content_image(photons, settings.pedestal))
-    if not any(int(image.max()) >= settings.threshold for image in images):
+        images.append(content_image(photons, pedestal))
+    if not any(np.ptp(image) for image in images):
         raise InputError(
             "The clean projections hold no spots: check geometry, crystal and "
             "exposure of the simulation."

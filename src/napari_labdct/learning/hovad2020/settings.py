@@ -27,9 +27,6 @@ class ContentSettings(Parameters):
     flips: bool = Field(
         True, description="Mirror every second training image left to right."
     )
-    pedestal: int = Field(
-        926, ge=0, le=65535, description="Grey value (16 bit) of pixels without spots."
-    )
     threshold: int = Field(
         ALPHA, ge=1, le=255, description="α: darker pixels (8 bit) are background."
     )

@@ -113,12 +113,13 @@ def iter_epochs(
     state = load_checkpoint(folder, settings, target) if resume else None
     # Before the projections, which may take minutes to come: what is missing?
     run = _Run(settings, target, state, weights, download)
-    images = content_images(clean, settings.content)
+    pedestal = settings.network.scaling.pedestal
+    images = content_images(clean, pedestal)
     if validation is None:
         train, held_out = split(len(images), settings.validation_share, settings.seed)
         parts = [[images[i] for i in chosen] for chosen in (train, held_out)]
     else:
-        parts = [images, content_images(validation, settings.content)]
+        parts = [images, content_images(validation, pedestal)]
     pairs, checks = (
         ContentPairs(part, settings.content, settings.batch, settings.seed + offset)
         for part, offset in zip(parts, (0, 2**31), strict=True)
