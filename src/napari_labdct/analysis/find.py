@@ -74,6 +74,12 @@ class FindSettings(Parameters):
         "least this part of the lower peak deep.",
     )
     least_area: int = Field(1, ge=1, le=10000, description="Smallest spot [px].")
+    least_probability: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Least probability, by the network, of a spot's likeliest pixel.",
+    )
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
@@ -115,7 +121,8 @@ def find_spots(
         `signal` is a cleaned frame.
     probability
         Probability that a pixel belongs to a spot, 0 to 1, shape (rows,
-        columns); where it stays below one half, there is no spot.
+        columns); where it stays below `settings.least_probability`, there is no
+        spot.
     mask
         Pixels to leave out, such as a beam stop's, shape (rows, columns).
     settings
@@ -159,7 +166,7 @@ def find_spots(
         spots = _from_cleaned(signal / sigma, fine, best, use, threshold, settings)
     if probability is not None:
         likely = largest(probability.ravel()[spots.pixels], spots.spot)
-        spots = spots.only(likely >= 0.5)
+        spots = spots.only(likely >= settings.least_probability)
     spots = spots.blunt(units, settings.point_spread)
     spots = spots.cut_off(settings.least_area)
     return spot_table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_labdct.analysis.find import find_spots
+from napari_labdct.analysis.find import FindSettings, find_spots
 from napari_labdct.calibration import statistics_of
 from napari_labdct.core import InputError
 from napari_labdct.workflows.cleanup import iter_clean
@@ -12,10 +12,12 @@ from napari_labdct.workflows.cleanup import iter_clean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_labdct.analysis.find import FindSettings
     from napari_labdct.core import ProjectionStack, SpotTable
     from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.cleanup import CleanFrame
+
+NO_SPOT = 0.01
+"""Probability below which the network's word counts against a matched filter."""
 
 
 def spots_of(
@@ -32,10 +34,19 @@ def spots_of(
     settings
         How spots are told from noise and from each other.
     """
+    if done.statistics.static is None:
+        signal, residual = done.image, done.residual
+    else:
+        # With the scan's median nothing but spots and noise is left, and matched
+        # filters find the weakest; the network only speaks against.
+        signal, residual = done.residual, None
+        settings = settings or FindSettings()
+        doubt = min(settings.least_probability, NO_SPOT)
+        settings = settings.model_copy(update={"least_probability": doubt})
     return find_spots(
-        done.image,
+        signal,
         done.statistics.sigma,
-        residual=done.residual,
+        residual=residual,
         probability=done.probability,
         settings=settings,
         projection=done.index,
