@@ -163,9 +163,11 @@ def _marks(
     if not sources:
         return ()
     layer = peak_layer(sources)
-    peaks = profile_peaks(profile, layer).nlargest(MOST_MARKS, "height")
-    peaks = peaks[peaks["height"] >= LEAST_MARK * peaks["height"].max()]
-    columns = ["position_px", "height", "background", "fwhm_px", "snr"]
+    table = profile_peaks(profile, layer)
+    names = ("position_px", "height", "background", "fwhm_px", "snr")
+    peaks = np.stack([table[name].to_numpy(np.float64) for name in names], axis=1)
+    peaks = peaks[np.argsort(-peaks[:, 1])][:MOST_MARKS]
+    peaks = peaks[peaks[:, 1] >= LEAST_MARK * peaks[:, 1].max(initial=0.0)]
     return tuple(
         (
             position * unit,
@@ -173,9 +175,7 @@ def _marks(
             f"peak {height:.0f}, FWHM {fwhm:.1f} px, SNR {snr:.0f}, "
             f"background {background:.0f}",
         )
-        for position, height, background, fwhm, snr in peaks[columns]
-        .to_numpy()
-        .tolist()
+        for position, height, background, fwhm, snr in peaks.tolist()
     )
 
 

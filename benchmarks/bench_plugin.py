@@ -1,0 +1,203 @@
+"""How quick the napari window is: opening, scrubbing, first preview, drags, stalls.
+
+    xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/bench_plugin.py
+
+Prints a table for docs/napari.md. Without a graphics card the times hold napari's
+drawing in software, too.
+"""
+
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+# The user's own settings stay as they are.
+os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
+
+import napari
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_labdct.plugin import layers, lines
+from napari_labdct.plugin.tasks import State
+
+SHAPE = (181, 1015, 1015)
+
+
+def spin(seconds: float, until: Callable[[], bool] = lambda: False) -> float:
+    """Let the window live; returns how long it took [s]."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < seconds and not until():
+        QApplication.processEvents()
+        time.sleep(0.001)
+    return time.perf_counter() - start
+
+
+class Heartbeat:
+    """A timer of 10 ms that notes how late the event loop answers it."""
+
+    def __init__(self) -> None:
+        self.gaps: list[float] = []
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.setInterval(10)
+        self._timer.timeout.connect(self._beat)
+        self._timer.start()
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self.gaps.append(now - self._last)
+        self._last = now
+
+    def stop(self) -> tuple[float, float]:
+        """Median and longest gap [ms]."""
+        self._timer.stop()
+        late = 1000 * np.array(self.gaps[2:])
+        return float(np.median(late)), float(late.max())
+
+
+def write_scan(path: Path) -> None:
+    """A scan of the usual size, with spots on a background."""
+    rng = np.random.default_rng(0)
+    row, column = np.mgrid[: SHAPE[1], : SHAPE[2]]
+    level = 300 + 400 * np.exp(-((row - 507) ** 2 + (column - 507) ** 2) / 6e5)
+    frame = rng.poisson(level).astype(np.uint16)
+    with tifffile.TiffWriter(path) as writer:
+        for index in range(SHAPE[0]):
+            turned = np.roll(frame, 37 * index, 1)
+            for place in rng.integers(10, 1000, (200, 2)):
+                turned[place[0] : place[0] + 4, place[1] : place[1] + 4] += 300
+            writer.write(turned, contiguous=True)
+
+
+def opening(viewer: Any, widget: Any, path: Path) -> list[tuple[str, str]]:
+    spin(120, lambda: widget.controller.model.ready)
+    from napari_labdct.plugin.opening import read
+
+    start = time.perf_counter()
+    read([path])
+    reading = time.perf_counter() - start
+    widget.drop.paths_given.emit([path])
+    shown = spin(60, lambda: len(viewer.layers) > 0)
+    layer, steps = viewer.layers[0], []
+    for index in range(20, 60):
+        start = time.perf_counter()
+        layers.show_index(viewer, layer, index)
+        QApplication.processEvents()
+        steps.append(time.perf_counter() - start)
+    return [
+        (
+            "open 181 × 1015², until it can be asked for frames",
+            f"{1000 * reading:.0f} ms",
+        ),
+        ("open it, until it is on the screen", f"{1000 * shown:.0f} ms"),
+        ("scrub: one step of the slider", f"{1000 * np.median(steps):.0f} ms"),
+    ]
+
+
+def cleaning(viewer: Any, widget: Any) -> list[tuple[str, str]]:
+    controller = widget.controller
+    widget.clean.click()
+    first = spin(120, lambda: controller.comparison.is_open)
+    spin(5)
+    beat = Heartbeat()
+    done = controller._cleaning.done.sum()
+    spin(15)
+    rate = (controller._cleaning.done.sum() - done) / 15
+    median, longest = beat.stop()
+    widget.cancel.click()
+    spin(60, lambda: not controller.task.state.is_busy)
+    return [
+        ("Clean, until the visible projection is clean", f"{first:.1f} s"),
+        ("then, projections a minute", f"{60 * rate:.0f}"),
+        ("window's answer while cleaning, median", f"{median:.0f} ms"),
+        ("window's answer while cleaning, longest", f"{longest:.0f} ms"),
+    ]
+
+
+def dragging(viewer: Any, plot: Any) -> list[tuple[str, str]]:
+    plot.tools["draw"].click()
+    shapes = lines.find_lines(viewer)
+    made = [
+        lines.Line(name, "#ffb000", (100.0 + 300 * number, 50.0), (400.0, 950.0))
+        for number, name in enumerate("ABC")
+    ]
+    lines.set_lines(shapes, made)
+    for number in range(plot.layers.count()):
+        item = plot.layers.item(number)
+        item.setCheckState(type(item.checkState()).Checked)
+    spin(1)
+    rows = []
+    for width in (1, 15):
+        plot.width_px.setValue(width)
+        times = []
+        for step in range(30):
+            moved = np.array([0, step % 2])
+            shapes.data = [ends + moved for ends in shapes.data]
+            start = time.perf_counter()
+            plot.controller.refresh()
+            plot.plot.repaint()
+            times.append(time.perf_counter() - start)
+        count = len(plot.plot.plot.panels[0].curves)
+        text = f"3 lines × {count} layers, width {width}: compute and draw"
+        rows.append((text, f"{1000 * np.median(times):.1f} ms"))
+    return rows
+
+
+def training(viewer: Any, widget: Any, folder: Path) -> list[tuple[str, str]]:
+    from napari_labdct.plugin import settings
+
+    settings.keep("models", "new", str(folder))
+    spin(120, lambda: widget.train.isEnabled())
+    widget.count.setValue(4)
+    widget.settings.editor("epochs").setValue(1)
+    widget.settings.editor("steps").setValue(15)
+    widget.train.click()
+    spin(300, lambda: "epoch" in widget.words.text())
+    spin(3)
+    beat = Heartbeat()
+    spin(20, lambda: not widget.controller.task.state.is_busy)
+    median, longest = beat.stop()
+    widget.stop.click()
+    spin(300, lambda: widget.controller.task.state is State.DONE)
+    return [
+        ("window's answer while training, median", f"{median:.0f} ms"),
+        ("window's answer while training, longest", f"{longest:.0f} ms"),
+    ]
+
+
+def main() -> None:
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1440, 900)
+    docks = {
+        name: viewer.window.add_plugin_dock_widget("napari-labdct", name, tabify=True)[
+            1
+        ]
+        for name in ("Train a denoiser", "Clean stack", "Line profiles")
+    }
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scan.tif"
+        write_scan(path)
+        rows += opening(viewer, docks["Clean stack"], path)
+        rows += cleaning(viewer, docks["Clean stack"])
+        rows += dragging(viewer, docks["Line profiles"])
+        rows += training(viewer, docks["Train a denoiser"], Path(folder))
+        viewer.close()
+        spin(0.5)
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n"
+    )
+    print("| what | time |\n|---|---|")
+    for what, value in rows:
+        print(f"| {what} | {value} |")
+
+
+if __name__ == "__main__":
+    main()
