@@ -143,3 +143,12 @@ def test_the_published_names_promise_their_hash():
         "vgg16": "vgg16-397923af.pth",
         "vgg16_bn": "vgg16_bn-6c64b313.pth",
     }
+
+
+def test_files_from_before_batch_norm_counted_its_batches_load(tmp_path):
+    state = VggFeatures("vgg16_bn", 4).state_dict()
+    old = {k: v for k, v in state.items() if "num_batches" not in k}
+    torch.save(old, tmp_path / "old.pth")
+    vgg = VggFeatures("vgg16_bn", 4)
+    weights.load_imagenet(vgg, "vgg16_bn", tmp_path / "old.pth")
+    assert torch.equal(vgg.features[0].weight, state["features.0.weight"])
