@@ -13,7 +13,7 @@ from napari_labdct.calibration import measure_frame
 from napari_labdct.core import InputError
 from napari_labdct.learning import Denoiser
 from napari_labdct.learning.hovad2020 import Hovad2020Settings, iter_epochs
-from napari_labdct.learning.hovad2020.training import _Run
+from napari_labdct.learning.hovad2020.run import TrainingRun
 from tests.learning.conftest import draw_clean
 
 
@@ -180,7 +180,7 @@ def test_the_identity_network_keeps_spots_and_linear_grey_values(small):
 
 
 def run_of(settings):
-    return _Run(settings, torch.device("cpu"), None, None, False)
+    return TrainingRun(settings, torch.device("cpu"), None, None, False)
 
 
 class TestPhases:
