@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
+from napari.layers._source import layer_source  # what napari's own reading sets
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
@@ -169,7 +170,7 @@ def drop(view, paths):
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    view.drop.dropEvent(event)
+    view.input.drop.dropEvent(event)
 
 
 @pytest.fixture
@@ -186,13 +187,13 @@ def frames(tmp_path, small_stack):
 def test_many_dropped_frames_are_one_layer(viewer, view, controller, frames, wait):
     drop(view, frames[::-1])
     wait(lambda: len(viewer.layers))
-    wait(lambda: not controller.opener.task.state.is_busy)
+    wait(lambda: not controller.input.opener.task.state.is_busy)
     (layer,) = viewer.layers
     assert layer.name == "my scan"
     assert layer.data.shape == (3, 96, 128)
     np.testing.assert_array_equal(layer.data[1], tifffile.imread(frames[1]))
-    assert view.layers.name == "my scan"
-    assert "3 projections of 96 × 128 px" in view.info.text()
+    assert view.input.layers.name == "my scan"
+    assert "3 projections of 96 × 128 px" in view.input.info.text()
 
 
 def test_a_dropped_folder_is_one_layer(viewer, view, controller, frames, wait):
@@ -206,11 +207,41 @@ def test_angles_that_the_files_lack_can_be_given(
 ):
     drop(view, [frames[0].parent])
     wait(lambda: len(viewer.layers))
-    assert view.rotation.isVisibleTo(view)
-    view.rotation_given.emit(10.0, 2.5)
-    assert not view.rotation.isVisibleTo(view)
-    assert "10° to 15°" in view.info.text()
+    assert view.input.missing.isVisibleTo(view)
+    view.input.scan_given.emit(10.0, 2.5, 6.72)
+    assert not view.input.missing.isVisibleTo(view)
+    assert "10° to 15°" in view.input.info.text()
     np.testing.assert_allclose(layers.stack_of(viewer.layers[0]).omega, [10, 12.5, 15])
+    np.testing.assert_allclose(viewer.layers[0].scale, [2.5, 6.72, 6.72])
+    assert layers.pixel_size_um(viewer.layers[0]) == pytest.approx(6.72)
+
+
+def test_angles_given_after_cleaning_reach_the_results(
+    viewer, view, controller, frames, wait
+):
+    drop(view, [frames[0].parent])
+    wait(lambda: len(viewer.layers))
+    wait(lambda: view.clean.isEnabled())
+    finish(controller, wait)
+    view.input.scan_given.emit(10.0, 2.5, 0.0)
+    for layer in viewer.layers:
+        assert layers.stack_of(layer).omega.tolist() == [10, 12.5, 15]
+        assert layer.scale[0] == 2.5
+    assert layers.stack_of(viewer.layers[1]).kind == "cleaned"
+
+
+def test_frames_dropped_on_the_canvas_can_be_made_one_stack(
+    viewer, view, controller, frames, wait
+):
+    for path in frames:
+        with layer_source(path=str(path)):
+            layers.add_stack(viewer, read_stack(path), path.stem)
+    assert view.input.singles.isVisibleTo(view)
+    assert "3 single frames" in view.input.singles.text()
+    view.input.singles.click()
+    wait(lambda: len(viewer.layers) == 1)
+    assert viewer.layers[0].data.shape == (3, 96, 128)
+    assert not view.input.singles.isVisibleTo(view)
 
 
 def test_what_cannot_be_opened_is_said(viewer, view, controller, tmp_path, wait):
@@ -218,6 +249,13 @@ def test_what_cannot_be_opened_is_said(viewer, view, controller, tmp_path, wait)
     wait(lambda: view.message)
     assert "holds no TIFF files" in view.message
     assert not viewer.layers
+
+
+def test_closing_puts_the_viewer_back(viewer, view, controller, layer, wait):
+    finish(controller, wait)
+    view.compare.buttons["side"].click()
+    view.closed.emit()
+    assert not viewer.canvas.grid.enabled
 
 
 def test_closing_while_it_runs_stops_the_job(viewer, view, controller, layer, wait):
@@ -318,7 +356,7 @@ class TestCompare:
             np.testing.assert_array_equal(part.data, cleaned.data[..., start:])
             assert part.translate[-1] == pytest.approx(start * 6.72)
         assert not cleaned.visible
-        assert view.layers.name == "scan"
+        assert view.input.layers.name == "scan"
         view.compare.buttons["overlay"].click()
         assert part not in viewer.layers
         assert cleaned.visible

@@ -9,13 +9,13 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError, Progress
 from napari_labdct.plugin import layers
-from napari_labdct.plugin.choices import LayerChoice, bare
+from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.clean_view import CleanView
 from napari_labdct.plugin.cleaning import Cleaning
 from napari_labdct.plugin.compare import Comparison
+from napari_labdct.plugin.input import StackInput
 from napari_labdct.plugin.model_view import ModelChoice
 from napari_labdct.plugin.models import ModelShelf, shelf
-from napari_labdct.plugin.opening import Opener
 from napari_labdct.plugin.tasks import State, Task
 
 if TYPE_CHECKING:
@@ -24,16 +24,9 @@ if TYPE_CHECKING:
 
     import napari.viewer
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
 
 PAUSE = 60
 """Time that the slider must rest before the visible projection is cleaned [ms]."""
-
-
-def is_input(layer: Layer) -> bool:
-    """Whether a layer can be cleaned: a stack that is no result of cleaning."""
-    results = ("cleaned", "difference")
-    return layers.is_stack(layer) and layers.kind_of(layer) not in results
 
 
 class CleanStack(CleanView):
@@ -65,7 +58,7 @@ class CleanController(QObject):
         self.task = Task("Clean stack")
         self.glance = Task("Clean one projection", urgent=True)
         self.saving = Task("Save the cleaned stack")
-        self.opener = Opener(viewer)
+        self.input = StackInput(viewer, view.input)
         self.comparison = Comparison(viewer, view.compare)
         self.model = ModelChoice(view, view.model, models)
         self._tasks = (self.task, self.glance, self.saving, self.model.task)
@@ -76,25 +69,22 @@ class CleanController(QObject):
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE)
         self._pause.timeout.connect(self._glance)
-        self.choice = LayerChoice(viewer, view.layers, is_input)
         self._connect()
-        self._show_layer()
+        self._update()
 
     def _connect(self) -> None:
         view = self._view
-        view.drop.paths_given.connect(self.opener.open)
-        view.layers.chosen.connect(self._show_layer)
-        view.rotation_given.connect(self._set_rotation)
         view.clean_wanted.connect(self.start)
         view.cancel_wanted.connect(self._cancel)
         view.preview_wanted.connect(self._pause.start)
         view.save_wanted.connect(self._save)
         view.details_wanted.connect(self._details)
+        view.closed.connect(self.comparison.close)
         view.closed.connect(self.close)
         view.destroyed.connect(self.close)
-        self.opener.opened.connect(self._opened)
-        self.opener.failed.connect(self._trouble)
-        self.opener.warned.connect(view.say)
+        self.input.chosen.connect(self._update)
+        self.input.said.connect(view.say)
+        self.input.failed.connect(self._trouble)
         self.model.chosen.connect(self._update)
         self.model.failed.connect(self._trouble)
         for task in (self.task, self.glance, self.saving):
@@ -114,7 +104,7 @@ class CleanController(QObject):
         """Stop all work and let go of the viewer."""
         for task in self._tasks:
             task.cancel()
-        self.choice.close()
+        self.input.close()
         self._viewer.dims.events.current_step.disconnect(self._moved)
         self._viewer.layers.events.removed.disconnect(self._removed)
         self._cleaning = None
@@ -137,7 +127,7 @@ class CleanController(QObject):
 
     def _prepare(self) -> Cleaning | None:
         """What was begun for the chosen layer and model, or a new beginning."""
-        layer, key, old = self.choice.layer, self.model.key, self._cleaning
+        layer, key, old = self.input.layer, self.model.key, self._cleaning
         if layer is None or not self.model.ready:
             return None
         index = layers.index_of(self._viewer, layer)
@@ -206,31 +196,10 @@ class CleanController(QObject):
 
     def _update(self, *_: object) -> None:
         busy = self.task if self.task.state.is_busy else self.saving
-        ready = self.model.ready and self.choice.layer is not None
+        ready = self.model.ready and self.input.layer is not None
         self._view.set_state(busy.state, ready=ready)
         self._view.save.setEnabled(self.comparison.is_open and not busy.state.is_busy)
         self._pause.start()
-
-    def _show_layer(self, *_: object) -> None:
-        layer = self.choice.layer
-        if layer is None:
-            self._view.set_info("", angles_missing=False)
-        else:
-            stack = layers.stack_of(layer)
-            missing = len(stack) > 1 and bool((stack.omega != stack.omega).any())
-            self._view.set_info(layers.describe(stack), angles_missing=missing)
-        self._update()
-
-    def _set_rotation(self, start: float, step: float) -> None:
-        layer = self.choice.layer
-        together = self.comparison.layers
-        for each in together if layer in together else [layer]:
-            layers.set_rotation(each, start, step)
-        self._show_layer()
-
-    def _opened(self, layer: Image) -> None:
-        self.choice.select(layer)
-        self._view.say(f"Opened {layer.name}.")
 
     def _removed(self, event: Any) -> None:
         """A layer that took part is gone: stop and forget."""

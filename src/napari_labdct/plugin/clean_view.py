@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QProgressBar, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QProgressBar, QWidget
 
-from napari_labdct.plugin.choices import Choice
 from napari_labdct.plugin.compare_view import CompareView
-from napari_labdct.plugin.dock import Dock, button, form, row
-from napari_labdct.plugin.drop import DropBox
+from napari_labdct.plugin.dock import Dock, button, row
+from napari_labdct.plugin.input_view import InputView
 from napari_labdct.plugin.model_view import ModelView
 from napari_labdct.plugin.tasks import State
 
@@ -22,18 +21,18 @@ class CleanView(Dock):
     """Input, model, the Clean button, and how to compare the results.
 
     Signals: `clean_wanted`, `cancel_wanted`, `preview_wanted` (bool),
-    `rotation_given` (ω start, ω step [deg]), `save_wanted`.
+    `save_wanted`.
     """
 
     clean_wanted = Signal()
     cancel_wanted = Signal()
     preview_wanted = Signal(bool)
-    rotation_given = Signal(float, float)
     save_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._make_input()
+        self.input = InputView()
+        self.add_section("Projections", self.input)
         self.model = ModelView()
         self.add_section("Model", self.model)
         self._make_run()
@@ -44,25 +43,6 @@ class CleanView(Dock):
         self.column.addStretch(1)
         self.set_state(State.IDLE)
         self.save.setEnabled(False)
-
-    def _make_input(self) -> None:
-        self.drop = DropBox()
-        self.layers = Choice("no projections yet", "The stack to clean.")
-        self.info = QLabel()
-        self.info.setWordWrap(True)
-        self.start = _angle(0.0, "Rotation angle ω of the first projection.")
-        self.step = _angle(2.0, "Angle between one projection and the next.")
-        apply = button("Set", "Give the projections these rotation angles.")
-        apply.clicked.connect(
-            lambda: self.rotation_given.emit(self.start.value(), self.step.value())
-        )
-        self.rotation = QWidget()
-        line = row(QLabel("ω from"), self.start, QLabel("step"), self.step, apply)
-        for place in (1, 3):
-            line.setStretch(place, 1)
-        self.rotation.setLayout(line)
-        layer = form([("Layer", self.layers)])
-        self.add_section("Projections", self.drop, layer, self.info, self.rotation)
 
     def _make_run(self) -> None:
         self.preview = QCheckBox("Clean what I look at while I browse")
@@ -86,12 +66,6 @@ class CleanView(Dock):
             self.progress,
             self.progress_words,
         )
-
-    def set_info(self, text: str, *, angles_missing: bool) -> None:
-        """Say what the chosen layer is; offer fields for angles it lacks."""
-        self.info.setText(text)
-        self.info.setVisible(bool(text))
-        self.rotation.setVisible(angles_missing)
 
     def set_state(self, state: State, *, ready: bool = False) -> None:
         """Let the buttons say what can be done."""
@@ -117,14 +91,3 @@ class CleanView(Dock):
         self.progress.setRange(0, progress.total)
         self.progress.setValue(progress.done)
         self.progress_words.setText(progress.what)
-
-
-def _angle(value: float, tip: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setRange(-720, 720)
-    box.setDecimals(3)
-    box.setSuffix("°")
-    box.setValue(value)
-    box.setToolTip(tip)
-    box.setMinimumWidth(70)
-    return box

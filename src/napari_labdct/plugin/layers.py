@@ -125,6 +125,19 @@ def set_rotation(layer: Image, start: float, step: float) -> None:
         layer.axis_labels = labels
 
 
+def set_pixel_size(layer: Image, size_um: float) -> None:
+    """Give a stack's layer its effective pixel size [µm]."""
+    layer.units = (*layer.units[:-2], "micrometer", "micrometer")
+    layer.scale = (*layer.scale[:-2], size_um, size_um)
+
+
+def comes_from(layer: Image, origin: Image) -> bool:
+    """Whether a layer is another one's result, or that one itself."""
+    kind = kind_of(layer)
+    result = kind in ("cleaned", "difference")
+    return layer is origin or (result and layer.name == f"{origin.name} {kind}")
+
+
 def describe(stack: ProjectionStack) -> str:
     """A stack in a line, for people."""
     count, rows, columns = stack.shape

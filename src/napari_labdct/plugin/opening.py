@@ -54,17 +54,18 @@ class Opener(QObject):
         self.task.failed.connect(self.failed)
         self.task.warned.connect(self.warned)
 
-    def open(self, paths: list[Path]) -> None:
-        """Read paths that belong together."""
+    def open(self, paths: list[Path]) -> bool:
+        """Read paths that belong together; False when others are still being read."""
         if self.task.state.is_busy:
             self.failed.emit("Still opening the last files: drop these again later.")
-            return
+            return False
         self._title = title(paths)
 
         def job() -> Iterator[Any]:
             yield read(paths)
 
         self.task.start(job)
+        return True
 
     def _add(self, found: list[ProjectionStack]) -> None:
         self.opened.emit(add_stack(self._viewer, found[0], self._title))

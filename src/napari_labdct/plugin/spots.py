@@ -11,8 +11,8 @@ from qtpy.QtCore import QObject, QTimer
 from napari_labdct.core import InputError, Progress, SpotTable
 from napari_labdct.plugin import layers, spots_layer
 from napari_labdct.plugin.choices import LayerChoice, bare
-from napari_labdct.plugin.clean import is_input
 from napari_labdct.plugin.forms import Form
+from napari_labdct.plugin.input import is_input
 from napari_labdct.plugin.model_view import ModelChoice
 from napari_labdct.plugin.models import ModelShelf, shelf
 from napari_labdct.plugin.spot_list import SpotList, by_hand
@@ -218,6 +218,10 @@ class SpotsController(QObject):
 
         stack = layers.stack_of(image)
         data = spots_layer.spots_to_layer(shown, stack, f"{image.name} spots")
+        # The user may have given the layer a pixel size that its files lack.
+        place = ("scale", "translate", "units")
+        if image.ndim == 3:
+            data[1].update({name: getattr(image, name) for name in place})
         active = self._viewer.layers.selection.active
         self._busy = True
         self._points = self._viewer.add_layer(Layer.create(*data))

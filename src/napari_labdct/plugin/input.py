@@ -1,0 +1,123 @@
+"""Wires an `InputView`: from files, folders and layers to the stack to work on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_labdct.plugin import layers
+from napari_labdct.plugin.choices import LayerChoice
+from napari_labdct.plugin.opening import Opener
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Layer
+
+    from napari_labdct.plugin.input_view import InputView
+
+
+def is_input(layer: Layer) -> bool:
+    """Whether a layer can be cleaned: a stack that is no result of cleaning."""
+    results = ("cleaned", "difference")
+    return layers.is_stack(layer) and layers.kind_of(layer) not in results
+
+
+def single_frames(viewer: ViewerModel) -> list[Image]:
+    """Layers of single frames of one size, each read from a file of its own.
+
+    That is what a drop of many files on napari's canvas makes.
+    """
+    found: list[Image] = []
+    for layer in viewer.layers:
+        if is_input(layer) and layer.source.path and layer.data.size:
+            stack = layers.stack_of(layer)
+            if len(stack) == 1 and Path(layer.source.path).is_file():
+                found.append(layer)
+    shapes = {layer.data.shape for layer in found}
+    return found if len(shapes) == 1 else []
+
+
+class StackInput(QObject):
+    """The stack that the user chose.
+
+    Signals: `chosen` (nothing), `said` and `failed` (one sentence).
+
+    Parameters
+    ----------
+    viewer
+        Where the layers are.
+    view
+        What the user sees.
+    """
+
+    chosen = Signal()
+    said = Signal(str)
+    failed = Signal(str)
+
+    def __init__(self, viewer: ViewerModel, view: InputView) -> None:
+        super().__init__(view)
+        self._viewer, self._view = viewer, view
+        self.opener = Opener(viewer)
+        self.choice = LayerChoice(viewer, view.layers, is_input)
+        view.drop.paths_given.connect(self.opener.open)
+        view.layers.chosen.connect(self._show)
+        view.scan_given.connect(self._set_scan)
+        view.stack_wanted.connect(self._stack_singles)
+        self.opener.opened.connect(self._opened)
+        self.opener.failed.connect(self.failed)
+        self.opener.warned.connect(self.said)
+        for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
+            event.connect(self._count_singles)
+        self._count_singles()
+        self._show()
+
+    @property
+    def layer(self) -> Image | None:
+        """The chosen layer, or None."""
+        layer: Image | None = self.choice.layer
+        return layer
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        self.choice.close()
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed):
+            event.disconnect(self._count_singles)
+
+    def _show(self, *_: object) -> None:
+        if self.layer is None:
+            self._view.set_info("", incomplete=False)
+        else:
+            stack = layers.stack_of(self.layer)
+            known = bool(np.isfinite(stack.omega).all()) or len(stack) == 1
+            self._view.set_info(layers.describe(stack), incomplete=not known)
+        self.chosen.emit()
+
+    def _set_scan(self, start: float, step: float, pixel_um: float) -> None:
+        stack = self.layer
+        for layer in list(self._viewer.layers):
+            # Results lie on their input and go with it.
+            alike = layers.is_stack(layer) and stack is not None
+            if alike and layers.comes_from(layer, stack):
+                layers.set_rotation(layer, start, step)
+                if pixel_um > 0:
+                    layers.set_pixel_size(layer, pixel_um)
+        self._viewer.reset_view()
+        self._show()
+
+    def _opened(self, layer: Image) -> None:
+        self.choice.select(layer)
+        self.said.emit(f"Opened {layer.name}.")
+
+    def _count_singles(self, event: object = None) -> None:
+        self._view.set_singles(len(single_frames(self._viewer)))
+
+    def _stack_singles(self) -> None:
+        singles = single_frames(self._viewer)
+        paths = [Path(layer.source.path) for layer in singles]
+        if paths and self.opener.open(paths):
+            for layer in singles:
+                self._viewer.layers.remove(layer)
