@@ -118,7 +118,9 @@ def iter_simulated(
     stack, truth
         As the generator's value: the scan (16 bit), and its spots with intensities
         in grey values and the `snr` that a matched filter would see in the
-        background's noise. Pixels where spots overlap count for the stronger.
+        background's noise. Pixels where spots overlap count for the stronger; a
+        spot whose middle lies under a stronger one is `hidden` and its `snr` 0:
+        nobody could tell it apart.
     """
     from napari_labdct.physics import iter_projections
 
@@ -144,13 +146,26 @@ def iter_simulated(
             power = np.bincount(
                 labels.ravel(), (photons**2 / noise).ravel(), len(table) + 1
             )
-            table = SpotTable(table.frame.assign(snr=np.sqrt(power[1:])))
+            table = _visible(table, np.sqrt(power[1:]), labels)
         tables.append(table)
         yield Progress(index + 1, plan.count, "projection")
     stack = ProjectionStack(
         images, plan.omega_deg, geometry, "corrupted", scan.name, seed=scan.seed
     )
     return stack, SpotTable.concatenate(tables)
+
+
+def _visible(
+    table: SpotTable, snr: NDArray[np.float64], labels: NDArray[np.int32]
+) -> SpotTable:
+    """Spots with their SNR, 0 for those whose middle belongs to a stronger one."""
+    frame = table.frame
+    rows, columns = labels.shape
+    row = frame["row_px"].round().clip(0, rows - 1).astype(int)
+    column = frame["column_px"].round().clip(0, columns - 1).astype(int)
+    owner = labels[row.to_numpy(), column.to_numpy()]
+    hidden = (owner != np.arange(1, len(frame) + 1)) & (owner > 0)
+    return SpotTable(frame.assign(snr=np.where(hidden, 0.0, snr), hidden=hidden))
 
 
 def iter_evaluate_simulated(
