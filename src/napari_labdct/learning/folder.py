@@ -98,9 +98,7 @@ def save_model(
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
     if history:
         save_table(folder / "history.csv", history)
-    card = folder / "README.md"
-    if not card.exists():
-        write_text(card, _card(config, history))
+    write_text(folder / "README.md", _card(config, history))
 
 
 def save_table(path: Path, rows: list[dict[str, Any]]) -> None:
