@@ -89,7 +89,7 @@ def viewer(qapp):
 def wait(qtbot):
     """Wait until something is true, with the event loop running."""
 
-    def until(condition, timeout=10_000):
+    def until(condition, timeout=60_000):
         qtbot.waitUntil(lambda: bool(condition()), timeout=timeout)
 
     return until

@@ -15,6 +15,7 @@ from napari_labdct.plugin.scale import Axis, label, round_step
     [
         (Axis(0, 10), 5, [0, 2, 4, 6, 8, 10]),
         (Axis(-1.3, 0.9), 4, [-1, 0]),
+        (Axis(-700, 600), 2, [-500, 0, 500]),
         (Axis(97, 103), 3, [98, 100, 102]),
         (Axis(1, 1000, True), 8, [1, 10, 100, 1000]),
     ],

@@ -70,6 +70,14 @@ def test_a_preview_replaces_the_last_one(viewer, view, controller, wait):
     assert viewer.layers[0].data.shape == (1, 100, 120)
 
 
+def test_the_last_scan_is_there_at_the_next_start(viewer, qtbot, kept):
+    for last, expected in ((SMALL.model_dump_json(), "small"), ("{", "hovad2020")):
+        kept["simulation", "scan"] = last
+        view = SimulateView(Form(VIRTUAL_SCANS["hovad2020"], shown=SHOWN))
+        qtbot.addWidget(view)
+        assert SimulateController(viewer, view).scan.name == expected
+
+
 def test_the_same_seed_is_the_same_measured_scan():
     made = []
     for _ in range(2):

@@ -78,10 +78,15 @@ class Axis:
             decades = [10.0**power for power in range(first, last + 1)]
             if len(decades) >= 2:
                 return decades[:: math.ceil(len(decades) / max(1, most))]
-        step = round_step((self.high - self.low) / max(1, most))
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return [number * step for number in range(first, last + 1)]
+        found: list[float] = []
+        # A single label tells no scale: finer steps, until there are two.
+        while len(found) < 2:
+            step = round_step((self.high - self.low) / max(1, most))
+            first = math.ceil(self.low / step - 1e-9)
+            last = math.floor(self.high / step + 1e-9)
+            found = [number * step for number in range(first, last + 1)]
+            most += 1
+        return found
 
 
 def round_step(at_least: float) -> float:

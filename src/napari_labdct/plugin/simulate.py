@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject
 
 from napari_labdct.core import InputError
-from napari_labdct.plugin import layers, spots_layer
+from napari_labdct.plugin import layers, settings, spots_layer
 from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.forms import Form
 from napari_labdct.plugin.simulate_view import SimulateView
@@ -77,6 +78,7 @@ class SimulateController(QObject):
         self._layers: list[Image] = []
         self.task = Task("Simulate projections")
         view.preset.set_names(list(VIRTUAL_SCANS))
+        self._recall()
         view.preset_chosen.connect(self._reset)
         view.reset_wanted.connect(self._reset)
         view.open_wanted.connect(self._open)
@@ -123,9 +125,12 @@ class SimulateController(QObject):
     def simulate(self) -> None:
         """Simulate the whole scan."""
         try:
-            self._start(self.scan)
+            scan = self.scan
         except InputError as error:
             self._trouble(str(error))
+            return
+        settings.keep("simulation", "scan", scan.model_dump_json())
+        self._start(scan)
 
     def _start(self, scan: VirtualScan) -> None:
         if self.task.state.is_busy:
@@ -186,6 +191,16 @@ class SimulateController(QObject):
         what = "projection" if total == 1 else "projections"
         head = f"Stopped: {done} of {total}" if self.task.cancelled else f"{done}"
         self._view.say(f"{head} {what} with {len(spots)} spots.")
+
+    def _recall(self) -> None:
+        """Show the scan that was simulated last."""
+        from napari_labdct.workflows.virtual_scan import VirtualScan
+
+        last = settings.recall("simulation", "scan")
+        if last:
+            # A scan of an older version may not be one any more.
+            with contextlib.suppress(ValueError):
+                self._view.scan.show_parameters(VirtualScan.model_validate_json(last))
 
     def _reset(self, *_: object) -> None:
         self._view.scan.show_parameters(self._presets[self._view.preset.name])
