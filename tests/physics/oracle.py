@@ -107,9 +107,21 @@ def spots(
                 polycrystal.orientation[grain].apply(reflections.unit[direction])
             )
             first = unit * 2 * np.pi / reflections.d_primitive[direction]
-            # only what the grain's centre comes near to reflecting
-            *_, sine, k, _, _, wavelength = trace(middle, first, geometry, omega_deg)
-            if sine[0] < -slack:
+            # only what the grain's centre comes near to reflecting onto the frame
+            row, column, sine, *_, wavelength = trace(
+                middle, first, geometry, omega_deg
+            )
+            order = reflections.order[orders]
+            top, bottom = max(order), min(order)
+            least = HC * bottom / highest / (2 * reflections.d_primitive[direction])
+            most = HC * top / lowest / (2 * reflections.d_primitive[direction])
+            if not max(least, 0) - slack < sine[0] < most + slack:
+                continue
+            reach = 8 * wide * geometry.magnification / geometry.detector.pixel_size
+            reach = 1000 * reach + 20
+            if not (-reach < row[0] < rows + reach):
+                continue
+            if not (-reach < column[0] < columns + reach):
                 continue
             row, column, sine, k, out, distance, wavelength = trace(
                 centre, first, geometry, omega_deg
@@ -117,8 +129,6 @@ def spots(
             normal = turn_to_normal(geometry)
             useful = (sine > 0) & (out @ normal > 0.02)
             energy = HC / np.where(useful, wavelength, np.inf)
-            top = max(reflections.order[orders])
-            bottom = min(reflections.order[orders])
             alive = useful & (energy * top >= lowest) & (energy * bottom <= highest)
             alive &= (np.abs(row - (rows - 1) / 2) <= rows / 2) & (
                 np.abs(column - (columns - 1) / 2) <= columns / 2

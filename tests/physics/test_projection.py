@@ -479,7 +479,7 @@ class TestBeamStop:
         assert len(dimmed.spots) == len(open_.spots)
 
     def test_soft_edge(self):
-        from napari_labdct.physics.atlas import beam_stop_transmission
+        from napari_labdct.physics.footprint import beam_stop_transmission
 
         stop = BeamStop(height=3.0, width=3.0, edge=0.2)
         geometry = self.GEOMETRY.model_copy(update={"beam_stop": stop})

@@ -130,8 +130,8 @@ class VoxelMask:
         ]
         passed = 0.0 * place[0]
         for _ in range(int(self.reach / step) + 2):
-            inside = filled.index_select(0, self._voxel(place, stride, padded.shape))
-            passed += inside
+            voxel = self._voxel(place, stride, padded.shape)
+            passed += filled.index_select(0, voxel.reshape(-1)).view_as(voxel)
             place = [p + u / 2 for p, u in zip(place, direction, strict=True)]
         return passed * step
 

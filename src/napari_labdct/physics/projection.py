@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_labdct.core import Geometry, ScanPlan
-    from napari_labdct.physics.atlas import Painted
+    from napari_labdct.physics.bundles import Rays
     from napari_labdct.physics.crystal import Reflections
+    from napari_labdct.physics.painter import Painted
     from napari_labdct.physics.polycrystal import Polycrystal
-    from napari_labdct.physics.rays import Rays
     from napari_labdct.physics.spectrum import Spectrum
 
 _CUT = 0.995  # a spot that shows a smaller share of its photons is cut
@@ -108,7 +108,7 @@ class Simulator:
         exposure: float = 600.0,
         settings: SimulationSettings | None = None,
     ) -> None:
-        from napari_labdct.physics.atlas import Painter
+        from napari_labdct.physics.painter import Painter
         from napari_labdct.physics.rays import RayCaster, pool_of_single_threads
 
         settings = settings or SimulationSettings()
@@ -177,6 +177,7 @@ class Simulator:
         seen = rays.alive & ~self._behind_stop(rays)
         painted = self._painter.paint(rays, seen)
         kept = np.flatnonzero(seen)
+        kept = kept[np.lexsort((rays.direction[kept], rays.grain[kept]))]
         labels = painted.labels
         if labels is not None:
             number = np.zeros(len(rays.grain) + 1, np.int32)
@@ -215,7 +216,7 @@ class Simulator:
         seen = painted.visible[kept] > 0
         # a spot too faint to see keeps the place of its rays
         box = rays.box[:, kept]
-        visible, photons = painted.visible[kept], painted.photons[kept]
+        visible, photons = painted.visible[kept], rays.photons[kept]
         edges = np.where(seen, painted.box[:, kept], np.rint(box))
         frame = pd.DataFrame(
             {

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_labdct.physics.bundles import Bundle, Rays
 from napari_labdct.physics.trace import GRAZING, SMALL, dot, trace
 from napari_labdct.physics.view import View
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from napari_labdct.core import Geometry
@@ -28,50 +31,22 @@ if TYPE_CHECKING:
     from napari_labdct.physics.trace import Trace
 
 Vector = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+_CACHED, _LAUNCHED = 60_000, 4_000_000  # rays at a time: processor, device
+_FAR = 1e4  # keV, more than any photon has
 _NARROWEST = 0.5  # least width of an energy average, in steps of the table
 
 
 @dataclass(frozen=True)
-class Rays:
-    """Rays of one projection, those of one spot side by side.
+class _Spots:
+    """What the rays of some spots need to know; shapes (S,) or (…, S, 1)."""
 
-    Attributes
-    ----------
-    grain, direction
-        Grain and reflecting direction of each spot, shape (S,).
-    count
-        Rays of each spot, shape (S,).
-    spot
-        Spot of each ray, shape (N,).
-    row, column
-        Where each ray meets the detector, shape (N,) [px].
-    photons
-        Photons of each ray, shape (N,).
-    box
-        Least and greatest row and column of a spot's rays, shape (4, S) [px].
-    alive
-        Whether a spot has a ray of a useful energy on the detector, shape (S,).
-    energy
-        Lowest and highest E₁ of those rays, shape (2, S) [keV].
-    middle
-        E₁ [keV], sin θ, η [rad] at the grain's centre, shape (3, S).
-    slope
-        How (row, column) change along the sample's x, y, z, shape (S, 2, 3)
-        [px mm⁻¹].
-    """
-
-    grain: NDArray[np.int64]
-    direction: NDArray[np.int64]
-    count: NDArray[np.int64]
-    spot: torch.Tensor
-    row: torch.Tensor
-    column: torch.Tensor
-    photons: torch.Tensor
-    box: NDArray[np.float64]
-    alive: NDArray[np.bool_]
-    energy: NDArray[np.float64]
-    middle: NDArray[np.float64]
-    slope: NDArray[np.float64]
+    count: torch.Tensor
+    start: torch.Tensor
+    unit: torch.Tensor
+    bragg: torch.Tensor
+    energy: torch.Tensor
+    span: torch.Tensor
+    shelf: torch.Tensor
 
 
 def pool_of_single_threads(workers: int) -> ThreadPoolExecutor:
@@ -126,6 +101,7 @@ class RayCaster:
         self.geometry, self.outline, self.margin = geometry, outline, margin
         self.response = response
         self.device = torch.device(device)
+        self._block = _CACHED if self.device.type == "cpu" else _LAUNCHED
         order = polycrystal.grain_of
         full = np.flatnonzero(np.bincount(order, minlength=len(polycrystal)))
         self._grain = full  # grains without elements cast no rays
@@ -175,92 +151,106 @@ class RayCaster:
         grain, direction, middle = self._candidates(view)
         if len(grain) == 0:
             return None
-        count = self._number[grain]
-        ends = torch.cumsum(count, 0)
-        starts = ends - count
-        total = int(ends[-1])
-        # number the rays 0 0 0 1 1 2 2 2 … by their spot; quicker than repeating
-        marks = torch.zeros(total, dtype=torch.int32, device=self.device)
-        marks[starts[1:]] = 1
-        spot = torch.cumsum(marks, 0, dtype=torch.int32)
-        element = torch.arange(total, dtype=torch.int32, device=self.device)
-        element += (self._start[grain] - starts).int().index_select(0, spot)
-
-        position = _pick(self._element.unbind(0), element)
-        unit = _pick(self._unit[:, grain, direction].unbind(0), spot)
-        if self._turn is not None:
-            unit = _turned(unit, _pick(self._turn.unbind(0), element))
-        ray = trace(view, self.geometry, position, unit)
-        energy = self._bragg[direction].index_select(0, spot) / ray.sine
+        # grains of like size side by side: blocks of them are nearly rectangular
+        size, order = torch.sort(self._number[grain])
+        grain, direction, middle = grain[order], direction[order], middle[:, order]
         slope, spread = self._slopes(view, grain, direction)
-        # across an element the energy runs over this share of itself
-        span = (spread * self._edge).clip(SMALL, 0.5).index_select(0, spot)
         inward = self._inward(view)
-        if inward is not None:
-            inward = inward.index_select(0, element)
-        photons = self._photons(direction, spot, energy, span, ray, position, inward)
-        photons *= self._volume.index_select(0, element)
-
-        rows, columns = self.geometry.detector.shape
-        low, high = self._range[:, direction]
-        alive = (energy >= low.index_select(0, spot)).float()
-        alive *= energy <= high.index_select(0, spot)
-        alive *= (ray.row >= -0.5) & (ray.row < rows - 0.5)
-        alive *= (ray.column >= -0.5) & (ray.column < columns - 0.5)
-        alive *= ray.forward
-        edge = self.margin
-        row = ray.row.clip(-edge, rows - 1 + edge)
-        column = ray.column.clip(-edge, columns - 1 + edge)
-
-        def per_spot(value: torch.Tensor, what: str) -> torch.Tensor:
-            return torch.segment_reduce(value, what, lengths=count)
-
-        far = 1e4 * (1 - alive)
-        measured = torch.stack(
-            [
-                per_spot(row, "min"),
-                per_spot(row, "max"),
-                per_spot(column, "min"),
-                per_spot(column, "max"),
-                per_spot(energy + far, "min"),
-                per_spot(energy - far, "max"),
-                per_spot(alive, "max"),
-            ]
-        )
-        numbers = measured.cpu().numpy().astype(np.float64)
+        bundles, measured = [], []
+        for first, last in _blocks(size.cpu().numpy(), self._block):
+            here = slice(first, last)
+            spots = _Spots(
+                size[here],
+                self._start[grain[here]],
+                self._unit[:, grain[here], direction[here], None],
+                self._bragg[direction[here], None],
+                self._range[:, direction[here], None],
+                # across an element the energy runs over this share of itself
+                (spread[here, None] * self._edge).clip(SMALL, 0.5),
+                self._shelf[direction[here], None],
+            )
+            bundle, spans = self._bundle(view, spots, inward)
+            bundles.append(bundle)
+            measured.append(spans)
+        numbers = torch.cat(measured, dim=1).cpu().numpy().astype(np.float64)
         return Rays(
             self._grain[grain.cpu().numpy()],
             direction.cpu().numpy(),
-            count.cpu().numpy(),
-            spot,
-            row,
-            column,
-            photons,
+            bundles,
             numbers[:4],
             numbers[6] > 0,
             numbers[4:6],
-            middle,
+            numbers[7],
+            middle.cpu().numpy().astype(np.float64),
             slope.cpu().numpy().astype(np.float64),
         )
 
+    def _bundle(
+        self, view: View, spots: _Spots, inward: torch.Tensor | None
+    ) -> tuple[Bundle, torch.Tensor]:
+        """Rays of some spots, a row each, and what they span."""
+        most = int(spots.count[-1])
+        number = torch.arange(most, dtype=torch.int32, device=self.device)
+        last = (spots.count[:, None] - 1).int()
+        # rows are filled up with a grain's last element, without photons
+        element = spots.start[:, None].int() + torch.minimum(number, last)
+        shape = element.shape
+
+        def of_elements(values: torch.Tensor) -> torch.Tensor:
+            return values.index_select(0, element.view(-1)).view(shape)
+
+        x, y, z = (of_elements(axis) for axis in self._element.unbind(0))
+        position, unit = (x, y, z), spots.unit.unbind(0)
+        if self._turn is not None:
+            unit = _turned(unit, [of_elements(axis) for axis in self._turn.unbind(0)])
+        ray = trace(view, self.geometry, position, unit)
+        energy = spots.bragg / ray.sine
+        if inward is not None:
+            inward = of_elements(inward)
+        photons = self._photons(spots, energy, ray, position, inward)
+        photons *= of_elements(self._volume)
+        photons *= number <= last
+
+        rows, columns = self.geometry.detector.shape
+        edge = self.margin
+        row = ray.row.clip(-edge, rows - 1 + edge)
+        column = ray.column.clip(-edge, columns - 1 + edge)
+        alive = (energy >= spots.energy[0]) & (energy <= spots.energy[1])
+        alive &= (row >= -0.5) & (row < rows - 0.5)
+        alive &= (column >= -0.5) & (column < columns - 0.5)
+        alive &= ray.forward
+        measured = [
+            row.amin(1),
+            row.amax(1),
+            column.amin(1),
+            column.amax(1),
+            (energy + _FAR * ~alive).amin(1),
+            (energy * alive).amax(1),
+            alive.any(1).float(),
+            photons.sum(1),
+        ]
+        return Bundle(row, column, photons), torch.stack(measured)
+
     def _candidates(
         self, view: View
-    ) -> tuple[torch.Tensor, torch.Tensor, NDArray[np.float64]]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Grains and directions that may reflect onto the detector.
 
         Judged by the ray through the grain's centre, with margins for the
         grain's size that hold for every element of it.
         """
         ray = trace(view, self.geometry, self._centre.unbind(0), self._unit.unbind(0))
-        slack = 1.05 * self._radius / ray.distance + self._spread
+        turn = 1.05 * self._radius / ray.distance  # of rays to the grain's rim
+        slack = turn + self._spread
         low, high = self._range
         reflects = (self._bragg / high < ray.sine + slack) & (
             self._bragg / low > ray.sine - slack
         )
         detector = self.geometry.detector
         pixel = detector.pixel_size / 1000
-        # a ray's turn of 2·slack at the grain is seen from the path's length
-        reach = 1.2 * (self._radius + 2 * slack * ray.path) / ray.slope.clip(GRAZING)
+        # mirrored rays turn as incident ones do, and twice as far as their planes
+        away = (turn + 2 * self._spread) * ray.path
+        reach = 1.1 * (self._radius + away) / ray.slope.clip(GRAZING)
         reach = reach / ray.slope.clip(GRAZING) / pixel + 1
         meets = (ray.row > -reach) & (ray.row < detector.rows + reach)
         meets &= (ray.column > -reach) & (ray.column < detector.columns + reach)
@@ -271,7 +261,7 @@ class RayCaster:
         middle = torch.stack(
             [self._bragg[direction] / sine, sine, torch.atan2(-left, up)]
         )
-        return grain, direction, middle.cpu().numpy().astype(np.float64)
+        return grain, direction, middle
 
     def _inward(self, view: View) -> torch.Tensor | None:
         """Path from the surface to each element, along the incident ray (E,) [mm]."""
@@ -288,10 +278,8 @@ class RayCaster:
 
     def _photons(
         self,
-        direction: torch.Tensor,
-        spot: torch.Tensor,
+        spots: _Spots,
         energy: torch.Tensor,
-        span: torch.Tensor,
         ray: Trace,
         position: Any,
         inward: torch.Tensor | None,
@@ -302,16 +290,15 @@ class RayCaster:
         that an element reflects is a difference: narrow tungsten lines draw lines
         across a spot, not dots on some of its elements.
         """
-        shelf = self._shelf[direction].index_select(0, spot)
         _, energies, paths = self.response.table.shape
         if self.outline is None or inward is None:
-            column, along = shelf, None
+            column, along = spots.shelf, None
         else:
             path = inward + self.outline.path(position, ray.out)
             along = (path / self.response.path_step).clip(0, paths - 1.001)
             floor = along.int()
-            column, along = shelf + floor, along - floor
-        width = energy * (span / self.response.energy_step)
+            column, along = spots.shelf + floor, along - floor
+        width = energy * (spots.span / self.response.energy_step)
         width = width.clip(_NARROWEST)
         middle = energy / self.response.energy_step
         sums = []
@@ -354,12 +341,16 @@ class RayCaster:
         return torch.stack([row, column], dim=1), energy.norm(dim=1)
 
 
-def _pick(vector: Any, index: torch.Tensor) -> Vector:
-    x, y, z = (axis.index_select(0, index) for axis in vector)
-    return x, y, z
+def _blocks(count: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """First and behind-last spots of blocks of at most `most` rays, or one spot."""
+    first = 0
+    for last in range(1, len(count) + 1):
+        if last == len(count) or (last + 1 - first) * int(count[last]) > most:
+            yield first, last
+            first = last
 
 
-def _turned(vector: Vector, rotation: Vector) -> Vector:
+def _turned(vector: Any, rotation: Any) -> Vector:
     """Vectors turned by small rotation vectors, to first order and unit length."""
     x, y, z = vector
     a, b, c = rotation
@@ -372,5 +363,7 @@ def _between(
     table: torch.Tensor, index: torch.Tensor, stride: int, part: torch.Tensor
 ) -> torch.Tensor:
     """The table between two entries a stride apart, on a straight line."""
-    near = table.index_select(0, index)
-    return near + part * (table.index_select(0, index + stride) - near)
+    flat = index.reshape(-1)
+    near = table.index_select(0, flat).view_as(part)
+    far = table.index_select(0, flat + stride).view_as(part)
+    return near + part * (far - near)
