@@ -45,8 +45,9 @@ def clean_whole(
         Grey values of the frame above the network's black, linear, shape (rows,
         columns); 0 and above.
     probability
-        The network's grey value over 2 α, at most 1, shape (rows, columns): one
-        half at α = 5, from which on a content image counts as spot.
+        The network's grey value on a scale from 0 at its black to one half at 2 α,
+        twice what counts as spot in a content image; at most 1, shape (rows,
+        columns). It is no probability that was learned.
     """
     scaling = model.settings.scaling
     slope, offset = scaling.of(frame)
@@ -57,5 +58,6 @@ def clean_whole(
         grey = denormalised(model(x.contiguous(memory_format=torch.channels_last)))[0]
     answer = grey.cpu().numpy()
     image = np.maximum(answer - scaling.black, 0) / slope
-    probability = np.clip(answer / (2 * ALPHA), 0, 1)
+    half = 2 * ALPHA - scaling.black
+    probability = np.clip((answer - scaling.black) / (2 * half), 0, 1)
     return image.astype(np.float32), probability.astype(np.float32)

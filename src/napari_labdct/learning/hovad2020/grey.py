@@ -68,7 +68,7 @@ class FrameScaling(Parameters):
     pedestal: int = Field(
         926,
         ge=0,
-        le=65278,
+        le=257 * ALPHA - 1,
         description="Grey value (16 bit) that content images have where no spot is.",
     )
 
