@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtGui import QColor, QMouseEvent
 
 from napari_labdct.plugin.drawing import Curve, Panel, Plot, thin
 from napari_labdct.plugin.plot import CurvePlot
@@ -85,16 +85,14 @@ def curve(colour="#ff0000", height=1.0):
 
 def pixels(widget, colour):
     """How many pixels of the widget are nearly of a colour."""
-    image = (
-        widget.grab()
-        .toImage()
-        .convertToFormat(widget.grab().toImage().Format.Format_RGB32)
-    )
-    bits = image.constBits()
-    bits.setsize(image.sizeInBytes())
-    array = np.frombuffer(bits, np.uint8).reshape(image.height(), image.width(), 4)
-    wanted = np.array([int(colour[i : i + 2], 16) for i in (5, 3, 1)])
-    return int((np.abs(array[..., :3].astype(int) - wanted).max(-1) < 60).sum())
+    image = widget.grab().toImage()
+    wanted = QColor(colour).getRgb()[:3]
+    count = 0
+    for row in range(image.height()):
+        for column in range(image.width()):
+            found = image.pixelColor(column, row).getRgb()[:3]
+            count += max(abs(a - b) for a, b in zip(found, wanted, strict=True)) < 60
+    return count
 
 
 def test_curves_are_drawn_in_their_colours(plot):

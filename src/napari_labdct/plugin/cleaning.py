@@ -86,6 +86,8 @@ class Cleaning:
                 self.quick[first] = True
                 yield first
         total = len(self.stack)
+        if self._scan.uses_scan:
+            yield Progress(0, 0, "finding what stays while the sample turns")
         for result in iter_clean(
             self.stack, denoiser, order=order, statistics=self._scan
         ):
