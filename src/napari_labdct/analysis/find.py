@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
+from scipy import ndimage
 
 from napari_labdct.analysis.candidates import Candidates, spot_table
 from napari_labdct.analysis.detection import (
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
 CLEANED_SUPPORT = 0.5
 """Cleaned grey value, in units of the noise, above which a pixel may be a spot's."""
 
+CLEANED_BLUR = 1.0
+"""Gaussian σ by which a cleaned frame is smoothed before spots are told apart [px]."""
+
 SUPPORT = 2.5
 """Response of the fine filter above which a pixel may belong to a spot."""
+
+TRUST = 8.0
+"""Significance up to which a spot is taken for one that the network calls even odds."""
 
 WIDE = 0.7
 """Part of the significance below which the fine filter does not show a spot."""
@@ -166,7 +173,9 @@ def find_spots(
         spots = _from_cleaned(signal / sigma, fine, best, use, threshold, settings)
     if probability is not None:
         likely = largest(probability.ravel()[spots.pixels], spots.spot)
-        spots = spots.only(likely >= settings.least_probability)
+        spots = spots.limited(TRUST + _log_odds(likely))
+        believed = likely >= settings.least_probability
+        spots = spots.only(believed & (spots.score >= threshold))
     spots = spots.blunt(units, settings.point_spread)
     spots = spots.cut_off(settings.least_area)
     return spot_table(
@@ -178,6 +187,12 @@ def find_spots(
         projection=projection,
         omega_deg=omega_deg,
     )
+
+
+def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithm of p / (1 − p), within ±20."""
+    within = np.clip(probability, 2e-9, 1 - 2e-9)
+    return np.asarray(np.log(within / (1 - within)), np.float64)
 
 
 def _significance(
@@ -238,11 +253,10 @@ def _from_cleaned(
     settings: FindSettings,
 ) -> Candidates:
     """Candidate spots of a cleaned frame that the measured frame confirms."""
-    support = use & (landscape > CLEANED_SUPPORT)
-    pixels = connected_to(best > threshold, support)
-    spot = split_regions(
-        landscape, pixels, depth=1.0, contrast=settings.valley, least=1.0
-    )
+    pixels = connected_to(best > threshold, use & (landscape > CLEANED_SUPPORT))
+    # Networks leave grain on bright spots, which must not split them.
+    smooth = ndimage.gaussian_filter(landscape, CLEANED_BLUR, truncate=3)
+    spot = split_regions(smooth, pixels, depth=2.0, contrast=settings.valley, least=2.0)
     height = landscape.ravel()[pixels].astype(np.float64)
     core, score = (largest(part.ravel()[pixels], spot) for part in (fine, best))
     cut = np.maximum(settings.peak_fraction * largest(height, spot), CLEANED_SUPPORT)

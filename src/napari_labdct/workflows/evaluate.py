@@ -119,8 +119,8 @@ def iter_simulated(
         As the generator's value: the scan (16 bit), and its spots with intensities
         in grey values and the `snr` that a matched filter would see in the
         background's noise. Pixels where spots overlap count for the stronger; a
-        spot whose middle lies under a stronger one is `hidden` and its `snr` 0:
-        nobody could tell it apart.
+        spot whose middle, or more than a third of which, lies under stronger ones
+        is `hidden` and its `snr` 0: nobody could tell it apart.
     """
     from napari_labdct.physics import iter_projections
 
@@ -158,13 +158,15 @@ def iter_simulated(
 def _visible(
     table: SpotTable, snr: NDArray[np.float64], labels: NDArray[np.int32]
 ) -> SpotTable:
-    """Spots with their SNR, 0 for those whose middle belongs to a stronger one."""
+    """Spots with their SNR, 0 for those that lie under stronger ones."""
     frame = table.frame
     rows, columns = labels.shape
     row = frame["row_px"].round().clip(0, rows - 1).astype(int)
     column = frame["column_px"].round().clip(0, columns - 1).astype(int)
     owner = labels[row.to_numpy(), column.to_numpy()]
+    own = np.bincount(labels.ravel(), minlength=len(frame) + 1)[1:]
     hidden = (owner != np.arange(1, len(frame) + 1)) & (owner > 0)
+    hidden |= own < 2 / 3 * frame["area_px"].to_numpy()
     return SpotTable(frame.assign(snr=np.where(hidden, 0.0, snr), hidden=hidden))
 
 

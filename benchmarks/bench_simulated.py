@@ -1,0 +1,85 @@
+"""Every way to spots on simulated scans that look measured, each at its best threshold.
+
+Far field, Laue focusing and magnified; samples that no network was trained on.
+
+    python benchmarks/bench_simulated.py [way ...] [--scans NAME ...] [--csv FILE]
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from napari_labdct.analysis import ConventionalSettings, FindSettings
+from napari_labdct.workflows.evaluate import (
+    drained,
+    iter_evaluate_simulated,
+    iter_simulated,
+)
+from napari_labdct.workflows.routes import LOOSE, NETWORK, ROUTES, Way
+from napari_labdct.workflows.virtual_scan import VirtualScan
+
+SEED = 20260
+FRAMES = 12
+
+# Width of the recipe's Laplacian and of the single-frame filters, length of arcs
+# and tolerance: what suits the spots of each set-up [px].
+SUITED = {
+    "farfield-100": (1.5, 0.0, 2.5),
+    "hovad2020": (2.5, 5.0, 6.0),
+    "magnified": (4.0, 8.0, 10.0),
+}
+
+
+def scan_of(name):
+    """The virtual scan with few frames, a full turn, and a seed of its own."""
+    scan = VirtualScan.preset(name)
+    plan = scan.plan.model_copy(update={"count": FRAMES, "omega_step": 360 / FRAMES})
+    return scan.model_copy(update={"plan": plan, "seed": SEED})
+
+
+def way_of(name):
+    """Settings that suit the set-up."""
+    width, arc, _ = SUITED[name]
+    return Way(
+        find=FindSettings(false_alarms=LOOSE, arc_length=arc),
+        conventional=ConventionalSettings(log_sigma=width, least_area=4, offset=1.0),
+        band_sigma=width,
+    )
+
+
+def main():
+    """Print the scores."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("ways", nargs="*", default=[], help=", ".join(ROUTES))
+    parser.add_argument("--scans", nargs="*", default=list(SUITED))
+    parser.add_argument("--csv", type=Path, default=None)
+    given = parser.parse_args()
+    ways = given.ways or list(ROUTES)
+    denoiser = None
+    if set(ways) & set(NETWORK):
+        from napari_labdct.learning import Denoiser
+
+        denoiser = Denoiser.default()
+    tables = []
+    for name in given.scans:
+        stack, truth = drained(iter_simulated(scan_of(name)))
+        scores = drained(
+            iter_evaluate_simulated(
+                stack,
+                truth,
+                ways,
+                denoiser=denoiser,
+                way=way_of(name),
+                tolerance=SUITED[name][2],
+            )
+        )
+        print(f"{name}: {len(truth) / FRAMES:.0f} spots a frame")
+        print(scores.round(3).to_string(index=False), flush=True)
+        tables.append(scores.assign(scan=name))
+    if given.csv:
+        pd.concat(tables).to_csv(given.csv, index=False)
+
+
+if __name__ == "__main__":
+    main()
