@@ -625,6 +625,16 @@ class TestVerbs:
         thread.join()
         assert later == [before]
 
+    def test_every_thread_of_a_pool_computes_alone(self):
+        from napari_labdct.physics.rays import pool_of_single_threads
+
+        def threads():
+            torch.ones(1_000_000).add_(1)  # work that torch would share
+            return torch.get_num_threads()
+
+        pool = pool_of_single_threads(1)
+        assert pool.submit(threads).result() == 1
+
     def test_a_stack_and_a_table_come_along(self, aluminium, small_geometry, smooth):
         stack, spots = simulate(
             aluminium, small_geometry, smooth, self.PLAN, settings=PLAIN

@@ -42,7 +42,7 @@ def element_points(
     long, short = np.median(side[cared], axis=0) if cared.any() else (0.0, 0.0)
     if long <= period:
         return np.zeros((1, len(slope), 2))
-    if short > period:
+    if short > 0.4 * period:  # seen in both directions
         inside = points_in_cube(_SAFER * long / period)
         return np.asarray(np.einsum("sij,pj->psi", edges, inside), np.float64)
     count = int(np.ceil(_ALONG * long / period))

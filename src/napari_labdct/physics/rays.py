@@ -60,6 +60,7 @@ def pool_of_single_threads(workers: int) -> ThreadPoolExecutor:
     started = Barrier(workers)
 
     def begin() -> None:
+        torch.get_num_threads()  # or the thread takes up the common setting later on
         torch.set_num_threads(1)
         started.wait()
 
