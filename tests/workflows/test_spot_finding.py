@@ -15,7 +15,7 @@ def found(stack, denoiser, **settings):
 
 def test_network_and_significance_find_the_same_strong_spots(small_stack, threshold):
     one, other = found(small_stack, threshold), found(small_stack, None)
-    strong = one[one["snr"] > 30]
+    strong = one[one["score"] > 20]
     assert len(strong) > 20
     nearest = []
     for spot in strong.itertuples():
