@@ -12,7 +12,7 @@ from napari_labdct.analysis.photometry import (
     contacts,
     grow,
     local_background,
-    trusted,
+    shrunk,
 )
 from napari_labdct.analysis.regions import largest
 from napari_labdct.analysis.shape import WINDOW, shape_of, sharpness
@@ -187,8 +187,7 @@ def spot_table(
     background, samples = local_background(measured, aperture == 0, shape, margin)
     # The median of n samples scatters by √(π/2) of what their mean does.
     error = np.sqrt(np.pi / 2 * variance / np.maximum(area * samples, 1))
-    trust = trusted(background, error)
-    background, error = trust * background, np.sqrt(trust) * error
+    background, error = shrunk(background, error)
     template = spots.height
     power = np.bincount(spot, template**2, count)
     units = measured.ravel()[pixels] / sigma.ravel()[pixels]

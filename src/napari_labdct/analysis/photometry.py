@@ -115,8 +115,10 @@ def local_background(
     return np.where(samples > 0, middle, 0.0), samples
 
 
-def trusted(background: NDArray[np.float64], error: NDArray[np.float64]) -> float:
-    """How far local backgrounds can be trusted, 0 (only noise) to 1.
+def shrunk(
+    background: NDArray[np.float64], error: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Local backgrounds drawn towards their middle as far as they are only noise.
 
     The frame's background is already subtracted; what is left around a spot is
     partly noise. The spread of all spots' values beyond their errors says how
@@ -126,9 +128,16 @@ def trusted(background: NDArray[np.float64], error: NDArray[np.float64]) -> floa
     ----------
     background, error
         Measured local background and its standard error, shape (S,).
+
+    Returns
+    -------
+    background, error
+        The same, shape (S,); as they were where spots are too few to tell.
     """
     if background.size < 8:
-        return 1.0
-    ratio = np.clip(background / np.maximum(error, 1e-12), -5, 5)
+        return background, error
+    middle = float(np.median(background))
+    ratio = np.clip((background - middle) / np.maximum(error, 1e-12), -5, 5)
     excess = max(float(np.mean(ratio**2)) - 1, 0.0)
-    return excess / (1 + excess)
+    trust = excess / (1 + excess)
+    return middle + trust * (background - middle), np.sqrt(trust) * error
