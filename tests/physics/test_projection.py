@@ -676,6 +676,16 @@ class TestVerbs:
         assert len(projection.spots) == 0
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_device_gives_the_same_projection(aluminium, small_geometry, smooth):
+    one = project(aluminium, small_geometry, smooth, 15, labels=True)
+    other = project(aluminium, small_geometry, smooth, 15, labels=True, device="cuda")
+    np.testing.assert_allclose(other.image, one.image, atol=1e-3 * one.image.max())
+    assert len(one.spots) == len(other.spots)
+    assert (one.labels != other.labels).mean() < 1e-3
+
+
 def papers_spots(families, seed, angles):
     sample = Polycrystal.random_cylinder(Crystal.preset("Al"), rng=seed)
     geometry = Geometry(beam_stop=BeamStop(height=3.24, width=3.24))

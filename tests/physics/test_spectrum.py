@@ -68,3 +68,26 @@ def test_a_spectrum_without_photons():
 def test_a_spectrum_that_is_none(energy, flux):
     with pytest.raises(InputError):
         Spectrum(np.array(energy, float), np.array(flux, float))
+
+
+def test_a_measured_spectrum(tmp_path):
+    path = tmp_path / "spectrum.csv"
+    path.write_text("energy,flux\n10,1\n20,3\n30,2\n")
+    spectrum = Spectrum.read(path)
+    np.testing.assert_allclose(spectrum.energy, [10, 20, 30])
+    assert spectrum.at(np.array([15.0]))[0] == pytest.approx(2)
+
+
+@pytest.mark.parametrize("text", ["", "1\n2\n", "a,b\nc,d\n"])
+def test_a_file_that_holds_no_spectrum(tmp_path, text):
+    (tmp_path / "spectrum.csv").write_text(text)
+    with pytest.raises(InputError):
+        Spectrum.read(tmp_path / "spectrum.csv")
+    with pytest.raises(InputError, match="cannot be read"):
+        Spectrum.read(tmp_path / "none.csv")
+
+
+def test_other_tubes_agree_with_the_table():
+    pytest.importorskip("spekpy")
+    table, computed = Spectrum.tube(100), Spectrum.from_spekpy(100)
+    assert computed.total_flux(100) == pytest.approx(table.total_flux(100), rel=0.01)

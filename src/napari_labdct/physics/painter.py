@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_labdct.core import Geometry
     from napari_labdct.physics.bundles import Rays
 
-_WIDTH_STEP = 16
+_WIDTH_STEP = 8
 SPOT_EDGE = 0.1
 """A spot's pixels are those above this fraction of its peak."""
 

@@ -8,12 +8,14 @@ from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from napari_labdct.core import InputError
 from napari_labdct.physics.attenuation import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -110,6 +112,69 @@ class Spectrum:
         for sheet in filters:
             flux = flux * sheet.transmission(energy)
         return cls(energy, flux, kvp=kvp)
+
+    @classmethod
+    def from_spekpy(
+        cls,
+        kvp: float = 140.0,
+        *,
+        target: str = "W",
+        angle_deg: float = 12.0,
+        current_ua: float = 10.0,
+        filters: Sequence[Filter] = (Filter(material="Al", thickness=0.5),),
+    ) -> Spectrum:
+        """Another tube, computed by SpekPy (``pip install napari-labdct[tubes]``).
+
+        Parameters
+        ----------
+        kvp
+            Tube voltage [kV].
+        target
+            Element of the target: W, Mo, Rh, …
+        angle_deg
+            Take-off angle [deg].
+        current_ua, filters
+            As for `tube`.
+        """
+        try:
+            import spekpy
+        except ImportError as error:
+            raise InputError(
+                "Other tubes than the tabulated need SpekPy: install it with "
+                "pip install 'napari-labdct[tubes]'."
+            ) from error
+        tube = spekpy.Spek(kvp=kvp, th=angle_deg, targ=target, dk=0.5, z=100)
+        energy, per_cm2 = tube.get_spectrum(edges=False)
+        flux = np.asarray(per_cm2) / 100 * current_ua / 1000
+        energy = np.asarray(energy)
+        for sheet in filters:
+            flux = flux * sheet.transmission(energy)
+        return cls(energy, flux, kvp=kvp, target=target)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Spectrum:
+        """Read a measured spectrum from CSV: energy [keV], flux at 1 m, two columns.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read or holds no spectrum.
+        """
+        try:
+            text = pd.read_csv(path, header=None)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path} cannot be read as a spectrum ({error}): give a CSV file with "
+                "two columns, energy [keV] and flux at 1 m [s⁻¹ mm⁻² keV⁻¹]."
+            ) from error
+        if text.shape[1] < 2:
+            raise InputError(
+                f"{path} holds no two columns: give energy [keV] and flux at 1 m "
+                "[s⁻¹ mm⁻² keV⁻¹], separated by commas."
+            )
+        numbers = text.iloc[:, :2].apply(pd.to_numeric, errors="coerce")
+        rows = numbers.dropna().to_numpy(np.float64)  # without headings
+        return cls(rows[:, 0], rows[:, 1], kvp=float(rows[-1, 0]) if len(rows) else 0)
 
     @property
     def mean_energy(self) -> float:

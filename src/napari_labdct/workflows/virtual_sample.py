@@ -23,8 +23,16 @@ class Beam(Parameters):
         (Filter(material="Al", thickness=0.5),), description="Sheets in the beam."
     )
 
+    table: str | None = Field(
+        None,
+        description="CSV file with a spectrum (energy [keV], flux at 1 m "
+        "[s⁻¹ mm⁻² keV⁻¹]) instead of the tube.",
+    )
+
     def spectrum(self) -> Spectrum:
         """The photons that leave the tube."""
+        if self.table:
+            return Spectrum.read(self.table)
         return Spectrum.tube(self.kvp, current_ua=self.current, filters=self.filters)
 
 

@@ -15,6 +15,7 @@ from napari_labdct.physics import (
     Crystal,
     Filter,
     SimulationSettings,
+    Simulator,
     iter_projections,
     simulate,
 )
@@ -78,6 +79,22 @@ class VirtualScan(Parameters):
         """The sample: the same for the same seed."""
         rng = np.random.default_rng(self.seed)
         return self.sample.polycrystal(Crystal.named(self.crystal), rng)
+
+    def simulator(self, polycrystal: Polycrystal | None = None) -> Simulator:
+        """What computes single projections of the scan, at any angle.
+
+        Parameters
+        ----------
+        polycrystal
+            The sample, when it was made before; otherwise it is made.
+        """
+        return Simulator(
+            polycrystal or self.polycrystal(),
+            self.geometry,
+            self.beam.spectrum(),
+            exposure=self.plan.exposure,
+            settings=self.settings,
+        )
 
     def iter_projections(
         self, polycrystal: Polycrystal | None = None
