@@ -14,6 +14,7 @@ from napari_labdct.calibration import (
     smooth_background,
     statistics_of,
 )
+from napari_labdct.calibration.statistics import temporal_median
 
 
 def gradient(shape=(256, 256)):
@@ -149,3 +150,21 @@ def test_a_window_shorter_than_the_scan_gives_the_same_as_its_frames_alone():
     whole = measure_scan(stack, window=11).of(0)
     alone = measure_scan(part).of(0)
     np.testing.assert_array_equal(whole.background, alone.background)
+
+
+@pytest.mark.parametrize("count", [9, 10, 15, 24])
+def test_a_frame_does_not_lift_its_own_median(count):
+    frames = np.random.default_rng(count).normal(500, 10, (count, 96, 96))
+    frames = frames.astype(np.float32)
+    frames[3, 20:40, 20:40] += 300
+    median = temporal_median(frames)
+    level = np.median(frames[:, ::4, ::4].reshape(count, -1), axis=1)
+    level = (level / level.mean())[:, None, None]
+    alone = median.without(frames[3] / level[3])
+    others = np.median(np.delete(frames / level, 3, axis=0), axis=0)
+    spot = np.s_[20:40, 20:40]
+    # Odd numbers are taken as even ones, which is right on average.
+    assert abs((alone - others)[spot].mean()) < 0.2
+    assert (median.image - others)[spot].mean() > 0.3
+    if count % 2 == 0:
+        np.testing.assert_allclose(alone, others, atol=0.02)

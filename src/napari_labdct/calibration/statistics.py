@@ -82,19 +82,40 @@ class TemporalMedian:
     flicker
         Factor ≥ 1 by which a pixel's spread over the frames exceeds what its
         level explains (edges that move, unstable pixels), shape (rows, columns).
+    own
+        How far a frame above the median raises it, shape (rows, columns); None
+        where the frames it is taken off were no part of it.
     """
 
     image: NDArray[np.float32]
     static: NDArray[np.float32]
     flicker: NDArray[np.float32]
+    own: NDArray[np.float32] | None = None
 
     @classmethod
     def from_image(
-        cls, image: NDArray[np.float32], flicker: NDArray[np.float32] | None = None
+        cls,
+        image: NDArray[np.float32],
+        flicker: NDArray[np.float32] | None = None,
+        own: NDArray[np.float32] | None = None,
     ) -> TemporalMedian:
         """Median whose static pattern is still to be told from the background."""
         flicker = np.ones_like(image) if flicker is None else flicker
-        return cls(image, image - smooth_background(image), flicker)
+        return cls(image, image - smooth_background(image), flicker, own)
+
+    def without(self, frame: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The median as it would be without a frame that is part of it.
+
+        Parameters
+        ----------
+        frame
+            Brought to the median's level, shape (rows, columns).
+        """
+        if self.own is None:
+            return self.image
+        return np.where(
+            frame > self.image, self.image - self.own, self.image + self.own
+        )
 
 
 def combine(frame: NDArray[np.float32], median: TemporalMedian) -> FrameStatistics:
@@ -109,7 +130,8 @@ def combine(frame: NDArray[np.float32], median: TemporalMedian) -> FrameStatisti
     """
     image = median.image[::4, ::4]
     gain = np.float32(np.median(frame[::4, ::4] / np.maximum(image, 1e-6)))
-    background = median.image * gain
+    # A spot lifts a median that its own frame is part of, and would lose by it.
+    background = median.without(frame / max(gain, np.float32(1e-6))) * gain
     # What drifts from frame to frame is smooth; a wide median leaves spots alone.
     background = background + smooth_background(frame - background, 160, 8)
     sigma = noise_map(frame - background, background) * median.flicker
@@ -176,11 +198,17 @@ def temporal_median(frames: NDArray[np.float32]) -> TemporalMedian:
         levels = np.ones_like(levels)
     levels = levels / levels.mean()
     median = np.empty(frames.shape[1:], np.float32)
-    spread = np.empty_like(median)
+    spread, own = np.empty_like(median), np.empty_like(median)
+    # The values around the middle: two of an even number, of which a frame above
+    # hides the lower; three of an odd one, which moves by half as much.
+    half = len(frames) // 2
+    around = [half - 1, half] if len(frames) % 2 == 0 else [half - 1, half, half + 1]
     step = max(1, 2**22 // (len(frames) * frames.shape[2]))
     for row in range(0, frames.shape[1], step):
         part = frames[:, row : row + step] / levels[:, None, None]
-        middle = np.median(part, axis=0)
+        ranked = np.partition(part, around, axis=0)[around]
+        middle = ranked.mean(0) if len(around) == 2 else ranked[1]
+        own[row : row + step] = (ranked[-1] - ranked[0]) / (2 * (len(around) - 1))
         median[row : row + step] = middle
         # Rotating spots brighten a pixel now and then; the part below the median
         # knows nothing of them.
@@ -189,7 +217,7 @@ def temporal_median(frames: NDArray[np.float32]) -> TemporalMedian:
     excess = ndimage.uniform_filter(spread, 3) / _typical_spread(spread, median)
     # A tenth above 1 is the scatter of the estimate itself.
     flicker = np.clip(excess / 1.1, 1.0, 5.0).astype(np.float32)
-    return TemporalMedian.from_image(median, flicker)
+    return TemporalMedian.from_image(median, flicker, own)
 
 
 def _typical_spread(
