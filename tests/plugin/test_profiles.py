@@ -313,7 +313,7 @@ def test_a_session_draws_the_same_lines_on_another_stack(
     view.width_px.setValue(7)
     settle(controller, wait)
     path = tmp_path / "lines.json"
-    controller.save("json", path)
+    controller.files.save("json", path)
     assert load_session(path).options == ProfileOptions(width=7)
     viewer.layers.clear()
     view.width_px.setValue(1)
@@ -359,7 +359,7 @@ def test_curves_are_saved_with_coordinates(
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_the_plot_is_saved(view, controller, image, shapes, tmp_path, kind, wait):
     settle(controller, wait)
-    controller.save(kind, tmp_path / f"plot.{kind}")
+    controller.files.save(kind, tmp_path / f"plot.{kind}")
     assert (tmp_path / f"plot.{kind}").stat().st_size > 1000
 
 

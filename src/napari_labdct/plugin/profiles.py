@@ -7,25 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
-from napari_labdct.core import InputError
 from napari_labdct.plugin import layers, lines, profiling, settings
 from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.drawing import Plot
 from napari_labdct.plugin.grab import Grab
 from napari_labdct.plugin.profiles_cursor import Cursor
+from napari_labdct.plugin.profiles_files import ProfileFiles
 from napari_labdct.plugin.profiles_through import Through
 from napari_labdct.plugin.profiles_view import ProfilesView
-from napari_labdct.plugin.session import (
-    ProfileSession,
-    curves_table,
-    load_session,
-    save_curves,
-    save_session,
-)
+from napari_labdct.plugin.tasks import Task
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import napari.viewer
     from napari.components import ViewerModel
     from napari.layers import Image, Shapes
@@ -82,6 +74,10 @@ class ProfilesController(QObject):
         self._timer.timeout.connect(self.refresh)
         self.cursor = Cursor(viewer, view.plot, self)
         self.through = Through(viewer, self)
+        self.files = ProfileFiles(view, self)
+        self.warming = Task("Get ready for profiles", urgent=True)
+        self.warming.failed.connect(self._trouble)
+        self.warming.start(profiling.get_ready)
         view.show_options(recall_options())
         self._connect()
         self._list()
@@ -94,8 +90,6 @@ class ProfilesController(QObject):
         view.shown.connect(self.later)
         view.clear_wanted.connect(self._clear)
         view.through_wanted.connect(self.through.set_active)
-        view.export_wanted.connect(self._export)
-        view.load_wanted.connect(self._load)
         view.closed.connect(self.close)
         view.destroyed.connect(self.close)
         self.through.changed.connect(self.later)
@@ -117,6 +111,7 @@ class ProfilesController(QObject):
     def close(self) -> None:
         """Let go of the viewer; the lines stay in it."""
         self._timer.stop()
+        self.warming.cancel()
         self.cursor.close()
         self.through.close()
         for event in self._layer_events():
@@ -260,7 +255,7 @@ class ProfilesController(QObject):
         self.later()
 
     def _take_tool(self, tool: str) -> None:
-        shapes = self._make_shapes()
+        shapes = self.make_shapes()
         if shapes is None:
             self._view.show_tool("")
             self._trouble("There is nothing to draw on: open projections first.")
@@ -270,7 +265,7 @@ class ProfilesController(QObject):
         shapes.mode = MODES[tool]
         self._show_tool()
 
-    def _make_shapes(self) -> Shapes | None:
+    def make_shapes(self) -> Shapes | None:
         """The layer of the lines, made where there is none."""
         if self._shapes is None and self.image is not None:
             lines.add_lines(self._viewer, self.image)
@@ -286,59 +281,6 @@ class ProfilesController(QObject):
         if self._shapes is not None:
             lines.set_lines(self._shapes, [])
         self.through.clear()
-        self.later()
-
-    def _export(self, kind: str) -> None:
-        name = {"csv": "profiles.csv", "json": "profiles.json"}.get(
-            kind, f"profiles.{kind}"
-        )
-        if not self.profiles:
-            self._trouble("There are no profiles to save yet: draw a line first.")
-            return
-        path = self._view.ask_save(name, f"{kind.upper()} (*.{kind})")
-        if path is not None:
-            try:
-                self.save(kind, path)
-            except (InputError, OSError) as error:
-                self._trouble(str(error))
-            else:
-                self._view.say(f"Saved {path.name}.")
-
-    def save(self, kind: str, path: Path) -> None:
-        """Write curves ("csv"), the plot ("png", "svg") or the session ("json")."""
-        if kind == "json":
-            save_session(ProfileSession.of(self.drawn, self._view.options), path)
-        elif kind == "csv":
-            image = self.chosen[0]
-            omega = layers.stack_of(image).omega[self.profiles[0].projection]
-            size = layers.pixel_size_um(image)
-            save_curves(curves_table(self.profiles, float(omega), size), path)
-        else:
-            self._view.plot.save(path)
-
-    def _load(self) -> None:
-        path = self._view.ask_open("Load session", "Session (*.json)")
-        if path is not None:
-            try:
-                self.load(path)
-            except InputError as error:
-                self._trouble(str(error))
-
-    def load(self, path: Path) -> None:
-        """Draw the lines of a session in place of those that are there.
-
-        Raises
-        ------
-        InputError
-            If the file is no session, or there is no stack to draw on.
-        """
-        session = load_session(path)
-        shapes = self._make_shapes()
-        if shapes is None:
-            raise InputError("There is nothing to draw on: open projections first.")
-        self._view.show_options(session.options)
-        lines.set_lines(shapes, session.to_lines())
-        self._view.say(f"{len(session.lines)} lines from {path.name}.")
         self.later()
 
     def _trouble(self, sentence: str) -> None:

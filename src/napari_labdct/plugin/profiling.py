@@ -12,7 +12,7 @@ from napari_labdct.core.geometry import Parameters
 from napari_labdct.plugin.drawing import Curve, Panel, Plot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,6 +65,13 @@ class Source:
     frame: NDArray[Any]
     colour: str
     kind: str = ""
+
+
+def get_ready() -> Iterator[None]:
+    """Import what profiles need; a job for the background, it takes a second."""
+    import napari_labdct.analysis.scan  # noqa: F401  # imported for the next import
+
+    yield None
 
 
 def colours(kinds: Mapping[str, str]) -> dict[str, str]:
