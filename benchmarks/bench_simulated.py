@@ -22,12 +22,12 @@ from napari_labdct.workflows.virtual_scan import VirtualScan
 SEED = 20260
 FRAMES = 12
 
-# Width of the recipe's Laplacian and of the single-frame filters, length of arcs
-# and tolerance: what suits the spots of each set-up [px].
+# What suits the spots of each set-up: width of the recipe's Laplacian and of the
+# single-frame filters [px], length of arcs [bins], binning [px], tolerance [px].
 SUITED = {
-    "farfield-100": (1.5, 0.0, 2.5),
-    "hovad2020": (2.5, 5.0, 6.0),
-    "magnified": (4.0, 8.0, 10.0),
+    "farfield-100": (1.5, 0.0, 1, 2.5),
+    "hovad2020": (2.5, 5.0, 1, 6.0),
+    "magnified": (10.0, 4.0, 4, 15.0),
 }
 
 
@@ -40,9 +40,9 @@ def scan_of(name):
 
 def way_of(name):
     """Settings that suit the set-up."""
-    width, arc, _ = SUITED[name]
+    width, arc, binning, _ = SUITED[name]
     return Way(
-        find=FindSettings(false_alarms=LOOSE, arc_length=arc),
+        find=FindSettings(false_alarms=LOOSE, arc_length=arc, binning=binning),
         conventional=ConventionalSettings(log_sigma=width, least_area=4, offset=1.0),
         band_sigma=width,
     )
@@ -71,7 +71,7 @@ def main():
                 ways,
                 denoiser=denoiser,
                 way=way_of(name),
-                tolerance=SUITED[name][2],
+                tolerance=SUITED[name][3],
             )
         )
         print(f"{name}: {len(truth) / FRAMES:.0f} spots a frame")

@@ -12,6 +12,7 @@ from napari_labdct.analysis import (
     match_spots,
     pair_up,
 )
+from napari_labdct.analysis.binning import binned
 from napari_labdct.calibration import noise_map
 from napari_labdct.core import InputError, SpotTable
 
@@ -153,6 +154,39 @@ def test_zingers_and_tracks_are_no_spots():
     loose = FindSettings(point_spread=0)
     everything = match_spots(find_spots(frame, SIGMA, settings=loose), truth, 3)
     assert everything.found - len(everything.pairs) > 60
+
+
+def test_large_spots_are_found_in_bins():
+    rng = np.random.default_rng(11)
+    signal, truth = ellipses(
+        SHAPE, 12, rng, snr=(30, 100), major=(14, 18), minor=(7, 10), gap=110
+    )
+    frame = signal + 10 * noise(SHAPE, rng)
+    frame[100:400:50, 50] += 300
+    coarse = FindSettings(binning=4)
+    for found in (
+        find_spots(frame, SIGMA, settings=coarse),
+        find_spots(signal, SIGMA, residual=frame, settings=coarse),
+    ):
+        score = match_spots(found, truth, 8)
+        assert score.recall > 0.9
+        assert score.found - len(score.pairs) <= 2
+        assert score.pairs.distance_px.median() < 2
+        assert score.pairs.intensity_ratio.median() == pytest.approx(1, abs=0.08)
+        a, b = score.pairs.found, score.pairs.truth
+        ratio = found.frame.major_px.to_numpy()[a] / truth.frame.major_px.to_numpy()[b]
+        assert np.median(ratio) == pytest.approx(1, abs=0.1)
+
+
+def test_bins_sum_signals_and_add_noise_in_quadrature():
+    image = np.arange(35, dtype=np.float32).reshape(5, 7)
+    total = binned(image, 2, "sum")
+    assert total.shape == (3, 4)
+    assert total.sum() == image.sum()
+    assert total[0, 0] == 0 + 1 + 7 + 8
+    noisy = binned(np.full((5, 7), 3, np.float32), 2, "quadrature")
+    np.testing.assert_allclose(noisy, 6)
+    assert binned(image > 33, 2, "maximum").sum() == 1
 
 
 def test_mask_and_border_are_flagged():
