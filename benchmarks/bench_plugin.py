@@ -80,10 +80,11 @@ def opening(viewer: Any, widget: Any, path: Path) -> list[tuple[str, str]]:
     spin(120, lambda: widget.controller.model.ready)
     from napari_labdct.plugin.opening import read
 
+    read([path])  # imports what it needs
     start = time.perf_counter()
     read([path])
     reading = time.perf_counter() - start
-    widget.drop.paths_given.emit([path])
+    widget.input.drop.paths_given.emit([path])
     shown = spin(60, lambda: len(viewer.layers) > 0)
     layer, steps = viewer.layers[0], []
     for index in range(20, 60):
@@ -157,10 +158,12 @@ def training(viewer: Any, widget: Any, folder: Path) -> list[tuple[str, str]]:
     spin(120, lambda: widget.train.isEnabled())
     widget.count.setValue(4)
     widget.settings.editor("epochs").setValue(1)
-    widget.settings.editor("steps").setValue(15)
+    widget.settings.editor("steps").setValue(60)
     widget.train.click()
     spin(300, lambda: "epoch" in widget.words.text())
-    spin(3)
+    spin(2)
+    if not widget.controller.task.state.is_busy:
+        raise RuntimeError(f"the training ended early: {widget.message}")
     beat = Heartbeat()
     spin(20, lambda: not widget.controller.task.state.is_busy)
     median, longest = beat.stop()
