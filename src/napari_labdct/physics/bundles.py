@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from numpy.typing import NDArray
 
@@ -29,6 +30,12 @@ class Bundle:
     row: torch.Tensor
     column: torch.Tensor
     photons: torch.Tensor
+
+    def only(self, kept: NDArray[np.int64]) -> Bundle:
+        """The bundle of some of its spots alone."""
+        row = self.row.new_tensor(kept).long()
+        every = (self.row, self.column, self.photons)
+        return Bundle(*(rays.index_select(0, row) for rays in every))
 
 
 @dataclass(frozen=True)
@@ -65,3 +72,23 @@ class Rays:
     photons: NDArray[np.float64]
     middle: NDArray[np.float64]
     slope: NDArray[np.float64]
+
+    def only(self, kept: NDArray[np.bool_]) -> Rays:
+        """The rays of some of the spots alone, `kept` has shape (S,)."""
+        ends = np.cumsum([len(bundle.row) for bundle in self.bundles])
+        own = [np.flatnonzero(part) for part in np.split(kept, ends[:-1])]
+        return Rays(
+            self.grain[kept],
+            self.direction[kept],
+            [
+                bundle if len(one) == len(bundle.row) else bundle.only(one)
+                for bundle, one in zip(self.bundles, own, strict=True)
+                if len(one)
+            ],
+            self.box[:, kept],
+            self.alive[kept],
+            self.energy[:, kept],
+            self.photons[kept],
+            self.middle[:, kept],
+            self.slope[kept],
+        )

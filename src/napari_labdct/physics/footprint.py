@@ -103,6 +103,21 @@ def blur_kernel(sigma: float) -> NDArray[np.float64]:
     return np.asarray(kernel / (kernel[0] + 2 * kernel[1:].sum()), np.float64)
 
 
+def opaque_box(geometry: Geometry) -> tuple[float, float, float, float] | None:
+    """First and last row, first and last column that no photon reaches [px].
+
+    None where there is no beam stop or it lets photons through.
+    """
+    stop, detector = geometry.beam_stop, geometry.detector
+    if stop.transmission > 0 or stop.height == 0 or stop.width == 0:
+        return None
+    row, column = detector.centre
+    scale = 1000 / detector.pixel_size
+    row, column = row - stop.offset_z * scale, column - stop.offset_y * scale
+    high, wide = stop.height / 2 * scale, stop.width / 2 * scale
+    return row - high, row + high, column - wide, column + wide
+
+
 def beam_stop_transmission(geometry: Geometry) -> NDArray[np.float32]:
     """Share of the photons that pass the beam stop, shape (rows, columns)."""
     stop, detector = geometry.beam_stop, geometry.detector

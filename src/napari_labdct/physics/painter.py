@@ -99,11 +99,9 @@ class Painter:
         self.labels = labels
         self._transmission: dict[tuple[int, Any], Any] = {}
 
-    def paint(self, rays: Rays, seen: NDArray[np.bool_]) -> Painted:
-        """Paint the spots of one projection that are `seen`, shape (S,)."""
-        # what misses the detector needs no care, and may be drawn out endlessly
-        slope = rays.slope * rays.alive[:, None, None]
-        points = element_points(slope, self.element, self.period)
+    def paint(self, rays: Rays) -> Painted:
+        """Paint the spots of one projection."""
+        points = element_points(rays.slope, self.element, self.period)
         # patches reach as far as points and blur do, and bilinear sharing one more
         far = np.abs(points).max(axis=0, initial=0.0).T
         first = np.floor(rays.box[[0, 2]] - far) - self.reach
@@ -117,7 +115,7 @@ class Painter:
         base[order] = np.cumsum(size) - size
         patches = rays.bundles[0].photons.new_zeros(int(size.sum()))
         origin = base - first[0].astype(np.int64) * width - first[1].astype(np.int64)
-        self._draw(patches, rays, seen, points, origin, width)
+        self._draw(patches, rays, points, origin, width)
 
         rows, columns = self.geometry.detector.shape
         border += _WIDTH_STEP  # patches are rounded up to the right
@@ -144,13 +142,11 @@ class Painter:
         self,
         patches: Any,
         rays: Rays,
-        seen: NDArray[np.bool_],
         points: NDArray[np.float64],
         origin: NDArray[np.int64],
         width: NDArray[np.int64],
     ) -> None:
         """Share every ray's photons among the pixels its element covers."""
-        share = patches.new_tensor(seen / len(points))[:, None]
         offset = patches.new_tensor(points)[..., None]
         stride, corner = (
             patches.new_tensor(values).int()[:, None] for values in (width, origin)
@@ -159,7 +155,7 @@ class Painter:
         for bundle in rays.bundles:
             here = slice(first, first + len(bundle.row))
             first = here.stop
-            weight = bundle.photons * share[here]
+            weight = bundle.photons / len(points)
             for point in offset[:, here]:
                 row, column = bundle.row + point[:, 0], bundle.column + point[:, 1]
                 top, left = row.floor(), column.floor()

@@ -14,6 +14,7 @@ from pydantic import Field
 from napari_labdct.core import InputError, ProjectionStack, SpotTable
 from napari_labdct.core.geometry import Parameters
 from napari_labdct.physics.attenuation import Scintillator
+from napari_labdct.physics.footprint import opaque_box
 from napari_labdct.physics.response import Lorentz, Response
 
 if TYPE_CHECKING:
@@ -170,65 +171,62 @@ class Simulator:
 
     def _project(self, omega_deg: float, index: int) -> Projection:
         rays = self._caster.cast(omega_deg)
-        if rays is None:
+        if rays is not None:
+            rays = rays.only(rays.alive & ~self._behind_stop(rays))
+        if rays is None or len(rays.grain) == 0:
             image = np.zeros(self.geometry.detector.shape, np.float32)
             labels = image.astype(np.int32) if self.settings.labels else None
             return Projection(index, omega_deg, image, SpotTable(), labels)
-        seen = rays.alive & ~self._behind_stop(rays)
-        painted = self._painter.paint(rays, seen)
-        kept = np.flatnonzero(seen)
-        kept = kept[np.lexsort((rays.direction[kept], rays.grain[kept]))]
+        painted = self._painter.paint(rays)
+        order = np.lexsort((rays.direction, rays.grain))
         labels = painted.labels
         if labels is not None:
-            number = np.zeros(len(rays.grain) + 1, np.int32)
-            number[kept + 1] = np.arange(1, len(kept) + 1)
+            number = np.zeros(len(order) + 1, np.int32)
+            number[order + 1] = np.arange(1, len(order) + 1)
             labels = number[labels]
-        spots = self._table(rays, painted, kept, omega_deg, index)
+        spots = self._table(rays, painted, order, omega_deg, index)
         return Projection(index, omega_deg, painted.image, spots, labels)
 
     def _behind_stop(self, rays: Rays) -> NDArray[np.bool_]:
         """Spots whose box lies wholly in an opaque beam stop's shadow, (S,)."""
-        stop, detector = self.geometry.beam_stop, self.geometry.detector
-        if stop.transmission > 0 or stop.height == 0 or stop.width == 0:
+        shadow = opaque_box(self.geometry)
+        if shadow is None:
             return np.zeros(len(rays.grain), bool)
-        row, column = detector.centre
-        scale = 1000 / detector.pixel_size
-        row, column = row - stop.offset_z * scale, column - stop.offset_y * scale
-        half_height, half_width = stop.height / 2 * scale, stop.width / 2 * scale
         top, bottom, left, right = rays.box
-        within = (top > row - half_height) & (bottom < row + half_height)
-        within &= (left > column - half_width) & (right < column + half_width)
+        within = (top > shadow[0]) & (bottom < shadow[1])
+        within &= (left > shadow[2]) & (right < shadow[3])
         return np.asarray(within, bool)
 
     def _table(
         self,
         rays: Rays,
         painted: Painted,
-        kept: NDArray[np.int64],
+        order: NDArray[np.int64],
         omega_deg: float,
         index: int,
     ) -> SpotTable:
-        direction = rays.direction[kept]
-        first_energy, sine, eta = rays.middle[:, kept]
-        order = self.response.strongest_order(direction, first_energy)
-        primitive = self.reflections.primitive[direction] * order[:, None]
-        low, high = rays.energy[:, kept] * order
-        seen = painted.visible[kept] > 0
+        direction = rays.direction[order]
+        first_energy, sine, eta = rays.middle[:, order]
+        harmonic = self.response.strongest_order(direction, first_energy)
+        primitive = self.reflections.primitive[direction] * harmonic[:, None]
+        low, high = rays.energy[:, order] * harmonic
+        seen = painted.visible[order] > 0
         # a spot too faint to see keeps the place of its rays
-        box = rays.box[:, kept]
-        visible, photons = painted.visible[kept], rays.photons[kept]
-        edges = np.where(seen, painted.box[:, kept], np.rint(box))
+        box = rays.box[:, order]
+        visible, photons = painted.visible[order], rays.photons[order]
+        edges = np.where(seen, painted.box[:, order], np.rint(box))
         frame = pd.DataFrame(
             {
-                "projection": np.full(len(kept), index, np.int64),
-                "omega_deg": np.full(len(kept), float(omega_deg)),
-                "row_px": np.where(seen, painted.row[kept], box[:2].mean(0)),
-                "column_px": np.where(seen, painted.column[kept], box[2:].mean(0)),
-                "area_px": painted.area[kept].astype(np.float64),
-                "peak": painted.peak[kept],
+                "projection": np.full(len(order), index, np.int64),
+                "omega_deg": np.full(len(order), float(omega_deg)),
+                "row_px": np.where(seen, painted.row[order], box[:2].mean(0)),
+                "column_px": np.where(seen, painted.column[order], box[2:].mean(0)),
+                "area_px": painted.area[order].astype(np.float64),
+                "peak": painted.peak[order],
                 "intensity": visible,
                 "snr": np.sqrt(visible),
-                "grain": rays.grain[kept],
+                "label": np.arange(1, len(order) + 1),
+                "grain": rays.grain[order],
                 "h": primitive[:, 0],
                 "k": primitive[:, 1],
                 "l": primitive[:, 2],
@@ -242,7 +240,7 @@ class Simulator:
                 "box_bottom": edges[1].astype(np.int64),
                 "box_left": edges[2].astype(np.int64),
                 "box_right": edges[3].astype(np.int64),
-                "overlap": painted.overlap[kept],
+                "overlap": painted.overlap[order],
                 "cut": visible < _CUT * photons,
             }
         )

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from napari_labdct.physics.bundles import Bundle, Rays
+from napari_labdct.physics.footprint import opaque_box
 from napari_labdct.physics.trace import GRAZING, SMALL, dot, trace
 from napari_labdct.physics.view import View
 
@@ -100,6 +101,7 @@ class RayCaster:
         device: str = "cpu",
     ) -> None:
         self.geometry, self.outline, self.margin = geometry, outline, margin
+        self._opaque = opaque_box(geometry)
         self.response = response
         self.device = torch.device(device)
         self._block = _CACHED if self.device.type == "cpu" else _LAUNCHED
@@ -235,7 +237,7 @@ class RayCaster:
     def _candidates(
         self, view: View
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Grains and directions that may reflect onto the detector.
+        """Grains and directions that may reflect past the beam stop onto the detector.
 
         Judged by the ray through the grain's centre, with margins for the
         grain's size that hold for every element of it.
@@ -255,6 +257,11 @@ class RayCaster:
         reach = reach / ray.slope.clip(GRAZING) / pixel + 1
         meets = (ray.row > -reach) & (ray.row < detector.rows + reach)
         meets &= (ray.column > -reach) & (ray.column < detector.columns + reach)
+        if self._opaque is not None:
+            top, bottom, left, right = self._opaque
+            hidden = (ray.row - reach > top) & (ray.row + reach < bottom)
+            hidden &= (ray.column - reach > left) & (ray.column + reach < right)
+            meets &= ~hidden
         grain, direction = torch.nonzero(reflects & meets & ray.forward, as_tuple=True)
         sine = ray.sine[grain, direction].clip(SMALL)
         out = [axis[grain, direction] for axis in ray.out]
