@@ -6,8 +6,8 @@ from .core.geometry import ScanPlan as ScanPlan
 from .core.profile import LineProfile as LineProfile
 from .core.spots import SpotTable as SpotTable
 from .core.stack import ProjectionStack as ProjectionStack
-from .files.export import write_stack as write_stack
 from .files.reading import read_stack as read_stack
+from .files.writing import write_stack as write_stack
 from .learning.denoiser import Denoiser as Denoiser
 from .workflows.cleanup import clean as clean
 

@@ -59,6 +59,19 @@ def test_flip_and_angles_can_be_said(path):
     assert found.history == ()
 
 
+def test_exposure_and_voltage(tmp_path):
+    times = np.array([30, 60], "<f4").tobytes()
+    volts = np.array([140, 140], "<f4").tobytes()
+    more = {"ExpTimes": times, "Voltage": volts}
+    found = read_stack(write_ole(tmp_path / "a.txrm", streams(FRAMES[:2], **more)))
+    np.testing.assert_array_equal(found.exposure_s, [30, 60])
+    assert found.voltage_kv == 140
+    less = {"ExpTimes": times[:4], "Voltage": None}
+    found = read_stack(write_ole(tmp_path / "b.txrm", streams(FRAMES[:2], **less)))
+    assert found.exposure_s is None
+    assert found.voltage_kv is None
+
+
 @pytest.mark.parametrize(
     ("kind", "dtype"), [(3, np.uint8), (5, np.uint16), (10, np.float32)]
 )

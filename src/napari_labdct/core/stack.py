@@ -40,6 +40,10 @@ class ProjectionStack:
         One sentence for each step done to the grey values, oldest first.
     seed
         Seed of the random numbers in the images, if any.
+    exposure_s
+        Exposure time of each projection, shape (P,) [s]; None when unknown.
+    voltage_kv
+        Tube voltage [kV]; None when unknown.
     """
 
     images: Any
@@ -49,6 +53,8 @@ class ProjectionStack:
     source: str = ""
     history: tuple[str, ...] = ()
     seed: int | None = None
+    exposure_s: NDArray[np.float64] | None = None
+    voltage_kv: float | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
@@ -76,6 +82,14 @@ class ProjectionStack:
                 "give one angle for each projection."
             )
         object.__setattr__(self, "omega_deg", omega)
+        if self.exposure_s is not None:
+            exposure = np.asarray(self.exposure_s, np.float64)
+            if exposure.shape != (shape[0],):
+                raise InputError(
+                    f"{exposure.size} exposure times do not fit {shape[0]} "
+                    "projections: give one for each projection."
+                )
+            object.__setattr__(self, "exposure_s", exposure)
 
     def __len__(self) -> int:
         return int(self.images.shape[0])

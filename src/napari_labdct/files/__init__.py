@@ -1,15 +1,14 @@
 """What files hold, turned into nouns and back."""
 
 from napari_labdct.files.export import (
-    StackWriter,
     read_spots,
     write_profiles,
     write_spots,
-    write_stack,
 )
 from napari_labdct.files.reading import read_stack
 from napari_labdct.files.sample import sample_path
 from napari_labdct.files.saving import make_folder, replacing
+from napari_labdct.files.writing import StackWriter, write_stack
 
 __all__ = [
     "StackWriter",

@@ -1,4 +1,4 @@
-"""What a stack knows beside its grey values, as JSON in a TIFF's ImageDescription."""
+"""What a stack knows beside its grey values, as JSON beside them in the file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import math
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from napari_labdct.core import Geometry, InputError
+from napari_labdct.core.stack import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ MARK = "napari-labdct"
 def describe(stack: ProjectionStack) -> str:
     """JSON in plain ASCII: angles, geometry, kind, source, history and seed."""
     angles = [None if math.isnan(angle) else angle for angle in stack.omega.tolist()]
-    geometry = stack.geometry
+    geometry, exposure = stack.geometry, stack.exposure_s
     return json.dumps(
         {
             MARK: 1,
@@ -35,6 +36,8 @@ def describe(stack: ProjectionStack) -> str:
             "seed": stack.seed,
             "omega_deg": angles,
             "geometry": None if geometry is None else geometry.model_dump(mode="json"),
+            "exposure_s": None if exposure is None else exposure.tolist(),
+            "voltage_kv": stack.voltage_kv,
         }
     )
 
@@ -53,17 +56,22 @@ def restore(stack: ProjectionStack, description: str, path: Path) -> ProjectionS
         known = json.loads(description)
         count = int(known["frames"])
         angles = [math.nan if angle is None else angle for angle in known["omega_deg"]]
-        geometry = known["geometry"]
+        geometry, voltage = known["geometry"], known.get("voltage_kv")
+        exposure = known.get("exposure_s") if count == len(stack) else None
+        if known["kind"] not in get_args(Kind):
+            raise ValueError("no such kind of grey values")
         described = replace(
             stack,
             omega_deg=np.array(angles) if count == len(stack) else None,
             geometry=None if geometry is None else Geometry.model_validate(geometry),
             kind=known["kind"],
-            source=known["source"],
-            history=tuple(known["history"]),
-            seed=known["seed"],
+            source=str(known["source"]),
+            history=tuple(str(line) for line in known["history"]),
+            seed=None if known["seed"] is None else int(known["seed"]),
+            exposure_s=None if exposure is None else np.array(exposure),
+            voltage_kv=None if voltage is None else float(voltage),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         warnings.warn(
             f"The description in {path} is not understood: angles, geometry and "
             "history are left out.",

@@ -1,145 +1,20 @@
-"""Projection stacks and spot tables on disk, for the next program and for ours."""
+"""Tables on disk, for the next program and for ours."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import tifffile
 
 from napari_labdct.core import InputError, SpotTable
-from napari_labdct.files.description import describe
 from napari_labdct.files.saving import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from types import TracebackType
+    from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, DTypeLike
-
-    from napari_labdct.core import LineProfile, ProjectionStack
-    from napari_labdct.core.stack import Kind
-
-_CLASSIC_LIMIT = 4_000_000_000
-"""Bytes above which a BigTIFF is written; classic TIFF ends at 2³² with all tags."""
-
-
-class StackWriter:
-    """Write a stack frame by frame: memory for one frame, a file for all.
-
-    Plain grey values in one piece (BigTIFF above 4 GB), which Fiji opens and
-    `read_stack` maps into memory; angles, geometry and history are in the
-    ImageDescription. Used as a context manager: the file appears under its name
-    when the block ends well and every frame was written, otherwise not at all.
-
-    Parameters
-    ----------
-    path
-        The TIFF file to write; its folder must exist.
-    stack
-        The scan the frames belong to: number of frames, frame size, angles,
-        geometry and history so far.
-    kind
-        How the grey values written came to be.
-    step
-        One sentence added to the history; nothing is added when empty.
-    dtype
-        Type of the grey values in the file.
-    compress
-        Whether to compress without loss (zlib); such a file is not mapped but
-        decoded when read.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        stack: ProjectionStack,
-        kind: Kind,
-        step: str = "",
-        dtype: DTypeLike = np.float32,
-        *,
-        compress: bool = False,
-    ) -> None:
-        self.path = Path(path)
-        self.written = 0
-        self._dtype = np.dtype(dtype)
-        self._shape = stack.shape
-        self._compress = compress
-        history = (*stack.history, step) if step else stack.history
-        self._description = describe(replace(stack, kind=kind, history=history))
-        self._open = self._opened()
-        self._tiff: Any = None
-
-    @contextmanager
-    def _opened(self) -> Iterator[None]:
-        big = int(np.prod(self._shape)) * self._dtype.itemsize > _CLASSIC_LIMIT
-        with replacing(self.path) as part:
-            with tifffile.TiffWriter(part, bigtiff=big) as self._tiff:
-                yield
-            if self.written < self._shape[0]:
-                raise ValueError(
-                    f"{self.written} of {self._shape[0]} frames were written to "
-                    f"{self.path}"
-                )
-
-    def __enter__(self) -> Self:
-        self._open.__enter__()
-        return self
-
-    def write(self, frame: ArrayLike) -> None:
-        """Append one frame, shape (rows, columns).
-
-        A disk that is full ends the block with an InputError.
-        """
-        values = np.asarray(frame)
-        if values.shape != self._shape[1:] or self.written == self._shape[0]:
-            raise ValueError(
-                f"frame {self.written} of shape {values.shape} does not fit into a "
-                f"stack of shape {self._shape}"
-            )
-        self._tiff.write(
-            np.ascontiguousarray(values, self._dtype),
-            photometric="minisblack",
-            description=None if self.written else self._description,
-            compression="zlib" if self._compress else None,
-            predictor=self._compress,
-            contiguous=not self._compress,
-            metadata=None,
-        )
-        self.written += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._open.__exit__(kind, error, traceback)
-
-
-def write_stack(
-    stack: ProjectionStack,
-    path: str | Path,
-    *,
-    dtype: DTypeLike | None = None,
-    compress: bool = False,
-) -> Path:
-    """Write a whole stack as one TIFF, in its own type unless told otherwise.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written or the stack cannot be read.
-    """
-    kind = np.dtype(stack.images.dtype if dtype is None else dtype)
-    with StackWriter(path, stack, stack.kind, dtype=kind, compress=compress) as writer:
-        for index in range(len(stack)):
-            writer.write(np.asarray(stack.images[index]))
-    return Path(path)
+    from napari_labdct.core import LineProfile
 
 
 def write_spots(table: SpotTable, path: str | Path) -> Path:

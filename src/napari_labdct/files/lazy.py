@@ -112,6 +112,39 @@ def lazy_array(frames: Sequence[StoredFrame]) -> Any:
     return from_array(lazy, (1, *lazy.shape[1:]), name=False, meta=meta)
 
 
+_ROOM = 64 * 2**20
+_BEST_RATIO = 1100
+
+
+def check_claim(name: str, claimed: int, stored: int, *, at_once: bool = True) -> None:
+    """Check that bytes claimed can come out of the bytes stored.
+
+    No frame is packed into less than a thousandth (deflate ends at 1:1032); what
+    claims more is damaged, and memory is not taken for it.
+
+    Parameters
+    ----------
+    name
+        What makes the claim.
+    claimed, stored
+        Bytes after and before decompression.
+    at_once
+        Whether they are taken into memory at once: then small claims, which do
+        no harm, pass.
+
+    Raises
+    ------
+    InputError
+        If they cannot.
+    """
+    room = _ROOM if at_once else 16 * _ROOM
+    if claimed > max(room, _BEST_RATIO * stored):
+        raise InputError(
+            f"{name} claims {claimed / 1e9:.3g} GB of grey values in {stored} bytes: "
+            "the file is damaged; copy it again from its source."
+        )
+
+
 def reason(error: Exception) -> str:
     """What an error says, in a line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__

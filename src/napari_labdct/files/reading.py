@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_labdct.core import InputError
+from napari_labdct.files.angles import read_angles
+from napari_labdct.files.hdf5 import SUFFIXES as HDF5_SUFFIXES
+from napari_labdct.files.hdf5 import read_hdf5
 from napari_labdct.files.tiff import read_tiff
 from napari_labdct.files.txrm import SUFFIXES as TXRM_SUFFIXES
 from napari_labdct.files.txrm import read_txrm
@@ -26,6 +29,8 @@ def read_stack(
     *,
     omega_start: float | None = None,
     omega_step: float | None = None,
+    angles: str | Path | None = None,
+    dataset: str | None = None,
     flip: Flip = "auto",
 ) -> ProjectionStack:
     """Read projections; grey values are read when they are asked for.
@@ -34,13 +39,19 @@ def read_stack(
     ----------
     path
         A folder of TIFF files (taken in natural order: ``2`` before ``10``), one
-        TIFF file of one or many pages, a list of TIFF files in the wanted order, or
-        a Zeiss ``.txrm`` file. TIFF may be classic or BigTIFF, OME or ImageJ, 8, 16
-        or 32 bit or float.
+        TIFF file of one or many pages, a list of TIFF files in the wanted order, a
+        Zeiss ``.txrm`` file, or an HDF5 file (NeXus, Data Exchange, others). TIFF
+        may be classic or BigTIFF, OME or ImageJ, 8, 16 or 32 bit or float.
     omega_start, omega_step
         Rotation angle of the first projection and step between projections
         [deg]. When empty, angles are taken from the file if it holds them, and are
         unknown (NaN) otherwise.
+    angles
+        Text or CSV file with the rotation angle of each projection [deg], instead
+        of start and step; see `read_angles`.
+    dataset
+        Name of the dataset in an HDF5 file, such as ``"/entry/data/data"``; found
+        when empty if there is no doubt.
     flip
         ``"yes"`` turns the frames upside down, ``"no"`` leaves them as stored,
         ``"auto"`` follows the Orientation tag of TIFF files, and turns ``.txrm``
@@ -63,11 +74,43 @@ def read_stack(
         raise InputError(f'flip is "{flip}": give "auto", "yes" or "no".')
     if not isinstance(path, str | Path) and len(path) == 1:
         path = path[0]
-    if isinstance(path, str | Path) and Path(path).suffix.lower() in TXRM_SUFFIXES:
-        stack = read_txrm(Path(path), flip)
+    suffix = Path(path).suffix.lower() if isinstance(path, str | Path) else ""
+    if dataset is not None and suffix not in HDF5_SUFFIXES:
+        raise InputError(
+            f"The dataset {dataset!r} cannot be looked for in {path}: only HDF5 files "
+            f"({', '.join(HDF5_SUFFIXES)}) hold datasets."
+        )
+    if suffix in TXRM_SUFFIXES:
+        stack = read_txrm(Path(str(path)), flip)
+    elif suffix in HDF5_SUFFIXES:
+        stack = _flipped(read_hdf5(Path(str(path)), dataset), flip)
     else:
         stack = read_tiff(path, flip)
+    if angles is not None:
+        if omega_start is not None or omega_step is not None:
+            raise InputError(
+                f"Angles are given by {angles} and by omega_start or omega_step too: "
+                "give one of them."
+            )
+        return _with_table(stack, angles)
     return _with_angles(stack, omega_start, omega_step)
+
+
+def _flipped(stack: ProjectionStack, flip: Flip) -> ProjectionStack:
+    if flip != "yes":
+        return stack
+    history = (*stack.history, "Rows flipped on reading, as asked.")
+    return replace(stack, images=stack.images[:, ::-1], history=history)
+
+
+def _with_table(stack: ProjectionStack, path: str | Path) -> ProjectionStack:
+    omega = read_angles(path)
+    if len(omega) != len(stack):
+        raise InputError(
+            f"{path} holds {len(omega)} angles, but the scan has {len(stack)} "
+            "projections: give one angle for each projection."
+        )
+    return replace(stack, omega_deg=omega)
 
 
 def _with_angles(

@@ -57,6 +57,8 @@ def read_txrm(path: Path, flip: str) -> ProjectionStack:
             )
             kind = int(info.first("DataType", "<u4") or 0)
             angles = info.all("Angles", "<f4")
+            exposure = info.all("ExpTimes", "<f4")
+            voltage = info.first("Voltage", "<f4") or info.first("XrayVoltage", "<f4")
             geometry = _geometry(info, rows, columns)
             sizes = [_size(ole, _stream(page)) for page in range(min(count, 10**6))]
     except (ImportError, InputError):
@@ -87,7 +89,16 @@ def read_txrm(path: Path, flip: str) -> ProjectionStack:
         "measured",
         str(path),
         history,
+        exposure_s=_exposures(exposure, count),
+        voltage_kv=float(voltage) if voltage and 0 < voltage < 1e4 else None,
     )
+
+
+def _exposures(found: NDArray[Any], count: int) -> NDArray[np.float64] | None:
+    """One exposure time a frame; none where any makes no sense."""
+    times = found[:count].astype(np.float64)
+    sound = len(times) == count and bool((np.isfinite(times) & (times > 0)).all())
+    return times if sound else None
 
 
 def _opened(path: Path) -> Any:
