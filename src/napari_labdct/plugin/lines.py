@@ -51,6 +51,14 @@ def add_lines(viewer: ViewerModel, image: Image, lines: Sequence[Line] = ()) -> 
     return layer
 
 
+def lay_on(layer: Shapes, image: Image) -> None:
+    """Let lines lie on another stack's layer, at the same pixels."""
+    for name in ("units", "scale", "translate"):
+        wanted = getattr(image, name)[-2:]
+        if not np.array_equal(getattr(layer, name), wanted):
+            setattr(layer, name, wanted)
+
+
 def new_layer(image: Image, name: str, mark: str) -> Shapes:
     """An empty layer for lines on a stack's layer."""
     from napari.layers import Shapes
@@ -118,11 +126,10 @@ def prepare_next(layer: Shapes) -> None:
     upcoming = next_name(fresh)
     colour = COLOURS[_number(upcoming) % len(COLOURS)]
     layer.feature_defaults = {"name": upcoming, "colour": colour}
-    # Setting the current colour recolours what is selected: nothing may be.
-    selected = set(layer.selected_data)
+    # Setting the current colour recolours what is selected, and selecting a line
+    # makes its colour the current one: nothing stays selected.
     layer.selected_data = set()
     layer.current_edge_color = colour
-    layer.selected_data = selected
 
 
 def next_name(taken: Sequence[str]) -> str:

@@ -128,7 +128,7 @@ class ProfilesController(QObject):
     @property
     def image(self) -> Image | None:
         """The stack that the lines are drawn on."""
-        return self._images[0] if self._images else None
+        return next(iter(self.chosen or self._images), None)
 
     @property
     def chosen(self) -> list[Image]:
@@ -137,10 +137,17 @@ class ProfilesController(QObject):
         return [layer for layer in self._images if layer.name not in unchecked]
 
     @property
+    def alike(self) -> list[Image]:
+        """Chosen layers of one size: that of the first."""
+        shapes = [layer.data.shape[-2:] for layer in self.chosen]
+        pairs = zip(self.chosen, shapes, strict=True)
+        return [layer for layer, shape in pairs if shape == shapes[0]]
+
+    @property
     def coloured(self) -> list[tuple[Image, str]]:
         """Layers whose grey values are plotted, with their colours."""
         colours = self._colours()
-        return [(layer, colours[layer.name]) for layer in self.chosen]
+        return [(layer, colours[layer.name]) for layer in self.alike]
 
     @property
     def width(self) -> int:
@@ -162,24 +169,38 @@ class ProfilesController(QObject):
         options = self._view.options
         if sources and found:
             image = self.chosen[0]
+            if self._shapes is not None:
+                lines.lay_on(self._shapes, image)
             index = layers.index_of(self._viewer, image)
             self.profiles = profiling.take(found, sources, options.width, index)
             size = layers.pixel_size_um(image)
             plot = profiling.to_plot(self.profiles, found, sources, options, size)
+        self._tell_others()
         self._view.plot.show_plot(self.through.extend(plot, options.log))
 
     def _sources(self) -> list[profiling.Source]:
         """Visible frames of the chosen layers, all of one size."""
         colours = self._colours()
         sources = []
-        for layer in self.chosen:
-            if layer.data.shape[-2:] == self.chosen[0].data.shape[-2:]:
-                kind = layers.kind_of(layer)
-                frame = self._frame(layer)
-                sources.append(
-                    profiling.Source(layer.name, frame, colours[layer.name], kind)
-                )
+        for layer in self.alike:
+            kind = layers.kind_of(layer)
+            frame = self._frame(layer)
+            sources.append(
+                profiling.Source(layer.name, frame, colours[layer.name], kind)
+            )
         return sources
+
+    def _tell_others(self) -> None:
+        """Say which ticked layers are not plotted, and why."""
+        others = [layer.name for layer in self.chosen if layer not in self.alike]
+        text = (
+            f"Projections of another size are not plotted ({', '.join(others)}): "
+            "untick the other layers to see them."
+        )
+        if others and self.drawn:
+            self._view.say(text)
+        elif self._view.message.startswith("Projections of another size"):
+            self._view.say("")
 
     def _frame(self, layer: Image) -> Any:
         """The visible frame; one that has to be read from files is kept."""
@@ -213,6 +234,8 @@ class ProfilesController(QObject):
             if layer.name not in known and layers.kind_of(layer) == "difference"
         }
         unchecked = self._view.unchecked | extra
+        if found and not self._images:
+            self._view.say("")
         self._watch(lines.find_lines(self._viewer), found)
         self._view.set_layers(self._colours(), unchecked)
         self.later()
@@ -238,10 +261,12 @@ class ProfilesController(QObject):
             if layer not in images:
                 layer.events.set_data.disconnect(self.later)
                 layer.events.data.disconnect(self._forget_frames)
+                layer.events.scale.disconnect(self.later)
         for layer in images:
             if layer not in self._images:
                 layer.events.set_data.connect(self.later)
                 layer.events.data.connect(self._forget_frames)
+                layer.events.scale.connect(self.later)
         self._images = images
         self._frames = {}
 
@@ -260,6 +285,7 @@ class ProfilesController(QObject):
             self._view.show_tool("")
             self._trouble("There is nothing to draw on: open projections first.")
             return
+        self._view.say("")
         self._view.through.setChecked(False)
         self._viewer.layers.selection.active = shapes
         shapes.mode = MODES[tool]
