@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_labdct.files.description import describe
+from napari_labdct.files.frames import find_frames
 from napari_labdct.files.hdf5 import DATA, IMAGES, lay_out_hdf5
 from napari_labdct.files.hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_labdct.files.layout import CLASSIC_LIMIT, lay_out
+from napari_labdct.files.lazy import lazy_array
 from napari_labdct.files.saving import replacing
 
 if TYPE_CHECKING:
@@ -35,8 +37,8 @@ class StackWriter:
     NeXus, all others TIFF (BigTIFF above 4 GB). Grey values lie in one plain piece
     that other programs open and `read_stack` maps into memory; angles, geometry and
     history are in the file too. Used as a context manager: the file appears under
-    its name when the block ends well and every frame was written, otherwise not at
-    all.
+    its name when the block ends well and every frame was written, or as many as
+    `keep` was content with, otherwise not at all.
 
     Parameters
     ----------
@@ -80,6 +82,8 @@ class StackWriter:
         self._stack = replace(stack, kind=kind, history=history)
         self._open = self._opened()
         self._put: Put
+        self._start = 0
+        self._kept = False
 
     @contextmanager
     def _opened(self) -> Iterator[None]:
@@ -88,7 +92,9 @@ class StackWriter:
             way = self._compressed if self._compress else self._plain
             with way(part) as self._put:
                 yield
-            if self.written < count:
+            if self._kept and 0 < self.written < count:
+                self._shorten(part)
+            elif self.written < count:
                 raise ValueError(
                     f"{self.written} of {count} frames were written to {self.path}"
                 )
@@ -96,6 +102,7 @@ class StackWriter:
     @contextmanager
     def _plain(self, part: Path) -> Iterator[Put]:
         layout = lay_out(part, self.path, self._stack, self._dtype)
+        self._start = layout.start
         with part.open("r+b", buffering=0) as file:
             yield lambda index, frame: layout.put(file, index, frame)
 
@@ -121,6 +128,41 @@ class StackWriter:
                 metadata=None,
             )
 
+    def _shorten(self, part: Path) -> None:
+        """Make a file that tells of the frames there are and of no others."""
+        images, omega = self._stack.images, self._stack.omega
+        exposure = self._stack.exposure_s
+        stack = replace(
+            self._stack,
+            images=images[: self.written],
+            omega_deg=omega[: self.written],
+            exposure_s=None if exposure is None else exposure[: self.written],
+        )
+        short = part.with_name(f"{part.name}{self.path.suffix}")
+        with (
+            self._frames_in(part) as frames,
+            StackWriter(
+                short, stack, stack.kind, dtype=self._dtype, compress=self._compress
+            ) as writer,
+        ):
+            for index in range(self.written):
+                writer.write(np.asarray(frames[index]))
+        short.replace(part)
+
+    @contextmanager
+    def _frames_in(self, part: Path) -> Iterator[Any]:
+        """The frames written so far."""
+        shape = (self.written, *self._stack.shape[1:])
+        if not self._compress:
+            yield np.memmap(part, self._dtype, "r", offset=self._start, shape=shape)
+        elif self.path.suffix.lower() in HDF5_SUFFIXES:
+            import h5py
+
+            with h5py.File(part) as file:
+                yield file[f"{DATA}/{IMAGES}"]
+        else:
+            yield lazy_array(find_frames(part)[0])
+
     def __enter__(self) -> Self:
         self._open.__enter__()
         return self
@@ -138,6 +180,10 @@ class StackWriter:
             )
         self._put(self.written, values)
         self.written += 1
+
+    def keep(self) -> None:
+        """Be content with the frames written so far, if any: they are the stack."""
+        self._kept = True
 
     def __exit__(
         self,

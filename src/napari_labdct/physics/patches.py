@@ -122,16 +122,17 @@ class Strip:
 
     def compete(self, whole: Frame) -> None:
         """Find the strongest spot in each pixel."""
-        value = (self.patch * self.mask).view(-1)
-        whole.best.scatter_reduce_(0, self.pixel.long(), value, "amax")
+        self.own = self.mask.view(-1).nonzero().view(-1)
+        self.place = self.pixel.index_select(0, self.own).long()
+        self.value = self.patch.view(-1).index_select(0, self.own)
+        whole.best.scatter_reduce_(0, self.place, self.value, "amax")
 
     def win(self, whole: Frame) -> None:
         """Write the spot's number where it is the strongest."""
-        value = (self.patch * self.mask).view(-1)
-        won = (value > 0) & (value == whole.best.index_select(0, self.pixel))
+        won = self.value == whole.best.index_select(0, self.place)
         number = self.patch.new_tensor((self.of_row + 1).astype(np.float32))
-        number = number[:, None].expand_as(self.patch).reshape(-1)
-        whole.label[self.pixel[won].long()] = number[won]
+        number = number.index_select(0, self.own[won] // self.width)
+        whole.label.index_copy_(0, self.place[won], number)
 
 
 def blurred(strip: Any, kernel: NDArray[np.float64]) -> Any:

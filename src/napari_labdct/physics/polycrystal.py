@@ -102,7 +102,9 @@ class Polycrystal:
         grain_um, grain_sd_um
             Mean and standard deviation of the diameters of spheres as large as
             the grains [µm]. The number of grains is the cylinder's volume over
-            that of the mean sphere, rounded down.
+            that of the mean sphere, rounded down; fewer where the mean obtained
+            would fall short by more than 1 %. `grain_size_um` tells what was
+            obtained.
         element_um
             Edge of the cubic elements [µm].
         rng

@@ -54,7 +54,7 @@ class SimulationSettings(Parameters):
     period: float = Field(
         2.7, gt=0, le=20, description="Period at which elements may show [σ of blur]."
     )
-    labels: bool = Field(False, description="Draw the label image too.")
+    labels: bool = Field(True, description="Draw the label image too.")
     device: str = Field("cpu", description="torch device: cpu, cuda, …")
     workers: int | None = Field(
         None, ge=1, le=64, description="Projections at a time; all cores when empty."
@@ -76,8 +76,8 @@ class Projection:
     spots
         Table of the spots in the image; see `docs/physics.md` for its columns.
     labels
-        Number of the strongest spot in each pixel (its row in `spots`, from 1), 0
-        for none, shape (rows, columns) int32; None unless asked for.
+        Number of the strongest spot in each pixel (column `label` of `spots`, from
+        1), 0 for none, shape (rows, columns) int32; None if not asked for.
     """
 
     index: int
@@ -181,9 +181,10 @@ class Simulator:
         order = np.lexsort((rays.direction, rays.grain))
         labels = painted.labels
         if labels is not None:
-            number = np.zeros(len(order) + 1, np.int32)
-            number[order + 1] = np.arange(1, len(order) + 1)
-            labels = number[labels]
+            number = np.empty(len(order), np.int32)
+            number[order] = np.arange(1, len(order) + 1)
+            lit = labels > 0
+            labels[lit] = number[labels[lit] - 1]
         spots = self._table(rays, painted, order, omega_deg, index)
         return Projection(index, omega_deg, painted.image, spots, labels)
 
