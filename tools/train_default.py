@@ -20,16 +20,16 @@ from tqdm import tqdm
 from napari_labdct.learning import TrainingSettings, UNetSettings, iter_epochs
 from napari_labdct.workflows.training_scans import MATERIALS, iter_clean_projections
 
-PROJECTIONS, VALIDATION = 240, 24
+PROJECTIONS, VALIDATION = 400, 24
 SETTINGS = TrainingSettings(
-    epochs=48,
-    steps=300,
+    epochs=60,
+    steps=480,
     validation_steps=10,
     batch=4,
     crop=160,
     seed=1,
     threads=1,
-    network=UNetSettings(base=16),
+    network=UNetSettings(base=24),
 )
 
 

@@ -16,7 +16,7 @@ def zingers(
     """Direct hits of the sensor: single pixels, pairs, a few tracks and blobs.
 
     Amplitudes are in units of the noise, log-normal as measured (median about
-    25 σ), with a weak tail that a bare threshold would not catch.
+    30 σ), with a weak tail that a bare threshold would not catch.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ def zingers(
         return image
     row = rng.integers(0, shape[0], count)
     column = rng.integers(0, shape[1], count)
-    height = np.exp(rng.normal(np.log(25), 1.1, count))
+    middle = rng.uniform(np.log(15), np.log(60))
+    height = np.exp(rng.normal(middle, rng.uniform(0.7, 1.1), count))
     np.add.at(image, (row, column), height)
     for share in (0.3, 0.12, 0.06):  # clusters of up to four pixels
         step = rng.integers(-1, 2, (2, count))

@@ -89,7 +89,7 @@ def shadows(
     factor = np.ones(np.broadcast_shapes(row.shape, column.shape), np.float32)
     if rng.random() < 0.12:
         return factor
-    half = view.size * rng.uniform(0.06, 0.5)
+    half = view.size * rng.uniform(0.06, 0.4)
     for _ in range(rng.integers(1, 4)):
         height, width = half * rng.uniform(0.8, 1.25, 2)
         at = rng.normal(0, 0.05 * half, 2)
@@ -127,7 +127,7 @@ def static_streaks(rng: np.random.Generator, view: View) -> NDArray[np.float32]:
     image = np.zeros((rows, columns), np.float32)
     if rng.random() < 0.3:
         return image
-    density = np.exp(rng.uniform(np.log(1e-4), np.log(3e-3)))
+    density = np.exp(rng.uniform(np.log(2e-4), np.log(8e-3)))
     count = rng.poisson(density * rows * columns)
     inner = view.size * rng.uniform(0.15, 0.6)
     longest = np.exp(rng.uniform(np.log(5), np.log(60)))
@@ -135,7 +135,16 @@ def static_streaks(rng: np.random.Generator, view: View) -> NDArray[np.float32]:
     lengths[rng.random(count) < 0.03] = 1  # a few dots
     row, column = rng.uniform(0, rows, count), rng.uniform(0, columns, count)
     away = np.stack([row + view.row[0, 0], column + view.column[0, 0]])
+    if rng.random() < 0.35:
+        # Part of them comes from another place, such as the holder's tip.
+        other = view.size * rng.uniform(-1.3, 1.3, 2)
+        belongs = rng.random(count) < rng.uniform(0.2, 1)
+        away = np.where(belongs, away - other[:, None], away)
     radius = np.hypot(*away) + 1e-3
+    if rng.random() < 0.7:  # fewer of them farther out
+        near = rng.random(count) < np.exp(-radius / (view.size * rng.uniform(0.15, 1)))
+        row, column, lengths = row[near], column[near], lengths[near]
+        away, radius, count = away[:, near], radius[near], int(near.sum())
     strength = np.exp(rng.normal(0, 1.2, count))
     strength *= np.exp(-((radius / inner - 1) ** 2) * rng.uniform(0, 0.5))
     angle = np.arctan2(*away) + rng.normal(0, rng.uniform(0.01, 0.12), count)

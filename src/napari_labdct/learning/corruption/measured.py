@@ -163,7 +163,7 @@ def _bright_as(
 ) -> NDArray[np.float32]:
     """Spots scaled so that a typical one has a drawn peak height, in photons."""
     peaks = clean[(clean == ndimage.maximum_filter(clean, 5)) & (clean > 0)]
-    if peaks.size == 0 or rng.random() < 0.03:  # frames without any spot
+    if peaks.size == 0 or rng.random() < 0.08:  # frames without any spot
         return np.zeros_like(clean)
     typical = float(np.quantile(peaks, 0.75))
     height = _log_uniform(rng, look.faintest, look.brightest) * noise
