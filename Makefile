@@ -1,5 +1,7 @@
 # make run [STACK=path]   clean a scan; everything lands in out/
 # make test               lint, types, import contracts, plugin manifest, tests
+# make docs               the documentation site, in docs/_build/html
+# make benchmarks         what benchmarks print, with machine and date, in docs/benchmarks.md
 # make figures            the pictures of README and docs
 # make env                only the environment, in .venv
 SHELL := bash
@@ -10,7 +12,7 @@ BIN := .venv/bin
 ENV := .venv/ready
 XVFB := xvfb-run -a -s "-screen 0 1600x1200x24"
 
-.PHONY: run test figures env clean
+.PHONY: run test docs benchmarks figures env clean
 .DEFAULT_GOAL := run
 
 run: $(ENV)
@@ -32,6 +34,13 @@ figures: $(ENV)
 	cp "$(OUT)/readme/figure.png" docs/images/sample.png
 	$(XVFB) $(BIN)/python tools/make_screenshots.py
 
+docs: $(ENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[files,docs]"
+	$(BIN)/python -m sphinx -b html -W --keep-going docs docs/_build/html
+
+benchmarks: $(ENV)
+	$(XVFB) $(BIN)/python tools/run_benchmarks.py
+
 env: $(ENV)
 
 $(ENV): pyproject.toml constraints.txt
@@ -41,8 +50,8 @@ $(ENV): pyproject.toml constraints.txt
 	  "This Python cannot make environments: on Debian or Ubuntu, apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[files]" --group dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[files,cluster]" --group dev
 	touch $(ENV)
 
 clean:
-	rm -rf .venv $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv $(OUT) build dist docs/_build docs/api docs/gallery .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
