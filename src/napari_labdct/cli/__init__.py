@@ -9,10 +9,12 @@ from typing import Any
 
 import typer
 
+from napari_labdct.cli.calibrating import calibrate
 from napari_labdct.cli.cleaning import clean, run
 from napari_labdct.cli.looking import info, profile, spots
 from napari_labdct.cli.making import simulate, train
 from napari_labdct.cli.options import with_options
+from napari_labdct.cli.reproducing import reproduce
 from napari_labdct.core import InputError
 from napari_labdct.core.geometry import Parameters
 
@@ -52,6 +54,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     profile,
     simulate,
     train,
+    reproduce,
     info,
 )
 _MODELS: dict[str, tuple[str, Callable[[], Parameters]]] = {
