@@ -4,18 +4,18 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 import tifffile
 
-from napari_labdct.cli import build, cleaning, looking, main
+from napari_labdct.cli import build, main
 from napari_labdct.cli.window import fill, has_screen
 from napari_labdct.files import read_spots, read_stack, write_stack
+from napari_labdct.learning import Denoiser
 
-VERBS = ("run", "clean", "spots", "profile", "simulate", "train", "info")
+VERBS = ("run", "prepare", "clean", "spots", "profile", "simulate", "train", "info")
 
 
 @pytest.fixture
@@ -25,8 +25,7 @@ def scan(small_stack, tmp_path):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, threshold):
-    for module in (cleaning, looking):
-        monkeypatch.setattr(module, "load_denoiser", lambda *_: threshold)
+    monkeypatch.setattr(Denoiser, "load", lambda *_: threshold)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
 
@@ -137,16 +136,42 @@ SMALL = (
 )
 
 
-def test_simulate_writes_scan_and_truth(tmp_path):
-    out, truth = tmp_path / "a.tif", tmp_path / "a.csv"
-    words = ("--out", out, "--truth", truth, "--workers", 1)
-    assert labdct("simulate", *SMALL, *words) == 0
+def test_simulate_writes_frames_and_all_that_belongs_to_them(tmp_path, capsys):
+    out = tmp_path / "a.tif"
+    assert labdct("simulate", *SMALL, "--out", out, "--workers", 1) == 0
     scan = read_stack(out)
     assert scan.shape == (2, 100, 120)
     assert scan.kind == "simulated"
     assert scan.geometry.detector.pixel_size == 66
     assert scan.geometry.beam_stop.height > 3  # the preset's
-    assert read_spots(truth).is_truth
+    table = read_spots(tmp_path / "a_spots.csv")
+    assert table.is_truth
+    labels = read_stack(tmp_path / "a_labels.tif")
+    for index, spots in table.frame.groupby("projection"):
+        lit = np.unique(labels.frame(index))
+        assert set(lit) - {0} <= set(spots["label"])
+        assert len(lit) > 5
+    names = ["a.tif", "a_labels.tif", "a_run.json", "a_spots.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    said = capsys.readouterr().out
+    assert re.search(r"Sample: \d+ grains of [56]\d\.\d ± \d+\.\d µm", said)
+    assert "2 projections" in said
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_a_run_file_gives_the_same_scan_again(tmp_path, suffix):
+    from napari_labdct.workflows.virtual_scan import VirtualScan
+
+    first, again = tmp_path / "a.tif", tmp_path / "b.tif"
+    bits = ("--bits", 8, "--gain", 0.1, "--read-noise", 0.5)
+    assert labdct("simulate", *SMALL, "--noise", *bits, "--out", first) == 0
+    run = tmp_path / f"run.{suffix}"
+    VirtualScan.read(tmp_path / "a_run.json").write(run)
+    assert labdct("simulate", run, "--out", again) == 0
+    assert read_stack(again).images.dtype == np.uint8
+    for ending in (".tif", "_clean.tif", "_labels.tif", "_spots.csv", "_run.json"):
+        one, other = (tmp_path / f"{name}{ending}" for name in "ab")
+        assert one.read_bytes() == other.read_bytes(), ending
 
 
 def test_simulate_with_noise_takes_settings_from_a_file(tmp_path):
@@ -159,6 +184,7 @@ def test_simulate_with_noise_takes_settings_from_a_file(tmp_path):
     assert scan.images.dtype == np.uint16
     assert scan.seed == 6  # the command line has the last word
     np.testing.assert_allclose(scan.omega, [0, 7])
+    assert read_stack(tmp_path / "a_clean.tif").kind == "simulated"
 
 
 @pytest.mark.slow
@@ -216,7 +242,8 @@ def test_bad_input_is_one_sentence(verb, tmp_path, capsys):
     assert re.search(r"bad\.tif holds NaN", fails(capsys, verb, bad, *out))
     result = tmp_path / "result"
     assert not result.exists() or not list(result.iterdir())
-    assert {path.name for path in tmp_path.iterdir()} <= {"in", "result"}
+    kept = {"result.part", "result.journal"}  # of the frames before the bad one
+    assert {path.name for path in tmp_path.iterdir()} <= {"in", "result"} | kept
 
 
 @pytest.mark.filterwarnings("default")
@@ -273,30 +300,40 @@ def test_help_is_quick():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of another kind")
-def test_ctrl_c_leaves_nothing_behind(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_what_is_done(tmp_path, number):
     out = tmp_path / "a.tif"
     words = ["-c", "from napari_labdct.cli import main; main()", "simulate"]
     # More than the job can finish before the signal reaches it.
-    words += ["--count", "500", "--workers", "1", "--out", str(out)]
+    words += [str(word) for word in SMALL[2:]]
+    words += ["--count", "20000", "--workers", "1", "--out", str(out)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     job = subprocess.Popen(
         [sys.executable, *words],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
         # A test run in the background may have been told to ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while not list(tmp_path.iterdir()):
-        assert job.poll() is None
-        time.sleep(0.1)
+    shown = ""
+    while not re.search(r" [1-9]\d*/20000", shown):  # the bar: projections done
+        letter = job.stderr.read(1)
+        assert letter, shown
+        shown += letter
     for _ in range(5):  # as often as an impatient user would press it
-        job.send_signal(signal.SIGINT)
-        try:
-            _, error = job.communicate(timeout=15)
-            break
-        except subprocess.TimeoutExpired:
-            continue
-    assert job.returncode not in (0, None)
+        job.send_signal(number)
+    said, error = job.communicate(timeout=60)
+    assert job.returncode == 130
     assert "Traceback" not in error
-    assert not list(tmp_path.iterdir())
+    stopped = re.search(r"Stopped early: (\d+) of 20000 projections are kept\.", said)
+    kept = int(stopped[1])
+    scan = read_stack(out)
+    assert len(scan) == len(read_stack(tmp_path / "a_labels.tif")) == kept
+    assert scan.frame(kept - 1).any()
+    np.testing.assert_allclose(scan.omega, 2 * np.arange(kept))
+    spots = read_spots(tmp_path / "a_spots.csv").frame
+    assert spots["projection"].max() == kept - 1
+    names = ["a.tif", "a_labels.tif", "a_run.json", "a_spots.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names

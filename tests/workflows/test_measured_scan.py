@@ -55,6 +55,76 @@ def test_beam_stop_is_dark(clean):
     assert inside / outside < 2 * QUIET.stop_transmission
 
 
+def exposed(clean, **switches):
+    """Mean grey values of a few frames, and the detector."""
+    look = QUIET.model_copy(update=switches)
+    detector = MeasuredScan.draw(clean, GEOMETRY, look, seed=1)
+    frames = [detector.expose(clean, index) for index in range(3)]
+    return np.stack(frames), detector
+
+
+class TestSwitches:
+    """Each link of the chain alone, against the chain without it."""
+
+    def test_all_off_leaves_the_photons(self, clean):
+        off = {"photons": 0, "typical_peak": 0, "poisson": False, "gain": 100}
+        frames, detector = exposed(clean, **off)
+        assert detector.scale == 1
+        np.testing.assert_allclose(frames[0], np.rint(clean * 100), atol=1)
+
+    def test_poisson(self, clean):
+        still, _ = exposed(clean, poisson=False)
+        assert (still[0] == still[1]).all()
+        noisy, _ = exposed(clean, poisson=True)
+        assert (noisy[0] != noisy[1]).mean() > 0.9
+
+    def test_flat_or_graded_background(self, clean):
+        flat, _ = exposed(clean * 0, gradients=False, shadow=False, poisson=False)
+        assert np.ptp(flat) == 0
+        graded, _ = exposed(clean * 0, gradients=True, shadow=False, poisson=False)
+        assert np.ptp(graded[0]) > 0.1 * np.median(graded)
+
+    def test_shadow(self, clean):
+        plain = {"gradients": False, "poisson": False}
+        dark, _ = exposed(clean * 0, shadow=True, **plain)
+        open_, _ = exposed(clean * 0, shadow=False, **plain)
+        share = dark[0, 60, 75] / open_[0, 60, 75]
+        assert share == pytest.approx(QUIET.stop_transmission, rel=0.02)
+
+    def test_streaks_hits_and_hot_pixels_stay_out_when_off(self, clean):
+        plain = {"gradients": False, "shadow": False, "poisson": False}
+        level, _ = exposed(clean * 0, **plain)
+        hit, _ = exposed(clean * 0, zinger_rate=1e-3, **plain)
+        hot, _ = exposed(clean * 0, hot_rate=1e-3, **plain)
+        assert 5 < (hit[0] != level[0]).sum() < 300
+        assert (hit[0] != hit[1]).any()
+        assert 5 < (hot[0] != level[0]).sum() < 300
+        np.testing.assert_array_equal(hot[0], hot[1])
+        drawn = [
+            MeasuredScan.draw(
+                clean, GEOMETRY, QUIET.model_copy(update={"streaks": 5.0}), seed=seed
+            ).still
+            for seed in range(6)
+        ]
+        assert max(np.abs(np.diff(still)).max() for still in drawn) > 20
+
+    def test_offset_gain_and_read_noise(self, clean):
+        plain = {"gradients": False, "shadow": False, "poisson": False}
+        frames, _ = exposed(clean * 0, offset=1000, gain=2, read_noise=7, **plain)
+        assert frames.mean() == pytest.approx(1000 + 2 * QUIET.photons, rel=0.002)
+        assert frames.astype(float).std() == pytest.approx(7, rel=0.03)
+
+    def test_a_full_pixel_holds_no_more(self, clean):
+        frames, _ = exposed(clean, full_well=300, gain=2, offset=5)
+        assert frames.max() == 605
+
+    @pytest.mark.parametrize(("bits", "kind"), [(8, "u1"), (12, "u2"), (16, "u2")])
+    def test_bits(self, clean, bits, kind):
+        frames, _ = exposed(clean, bits=bits, gain=1000)
+        assert frames.dtype == np.dtype(kind)
+        assert frames.max() == 2**bits - 1
+
+
 def test_sample_scan_is_a_scan_with_its_truth():
     scan = read_stack(sample_path())
     assert scan.shape == (12, 400, 400)

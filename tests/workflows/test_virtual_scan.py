@@ -5,7 +5,7 @@ import pytest
 
 from napari_labdct.core import InputError, ScanPlan
 from napari_labdct.files import read_spots, read_stack
-from napari_labdct.workflows.simulation_run import iter_to_folder
+from napari_labdct.workflows.simulation_run import RunFiles, iter_to_files
 from napari_labdct.workflows.virtual_sample import (
     BoxSample,
     CylinderSample,
@@ -112,26 +112,52 @@ def test_a_list_of_grains(tmp_path):
     assert next(scan.iter_projections()).image.sum() > 0
 
 
-class TestFolder:
+class TestFiles:
     def test_everything_is_there(self, tmp_path):
-        scan = small()
-        projections = list(iter_to_folder(scan, tmp_path / "run"))
-        stack = read_stack(tmp_path / "run" / "projections")
-        assert len(stack) == 4
-        np.testing.assert_allclose(stack.frame(2), projections[2].image)
-        spots = read_spots(tmp_path / "run" / "spots.csv")
-        assert len(spots) == sum(len(p.spots) for p in projections)
-        assert VirtualScan.read(tmp_path / "run" / "scan.json") == scan
+        scan = small(noise=True)
+        tables = list(iter_to_files(scan, tmp_path / "run.tif"))
+        stack, spots = scan.simulate()
+        files = RunFiles(tmp_path / "run.tif")
+        measured, clean = read_stack(files.frames), read_stack(files.clean)
+        assert measured.images.dtype == np.uint16
+        assert (measured.kind, clean.kind) == ("corrupted", "simulated")
+        np.testing.assert_allclose(clean.frame(2), stack.images[2])
+        labels = read_stack(files.labels)
+        assert labels.frame(3).max() == len(tables[3])
+        table = read_spots(files.spots)
+        assert len(table) == len(spots)
+        # noise changes the unit of brightness, and nothing else
+        grey = table.frame["intensity"] / spots.frame["intensity"]
+        bright = spots.frame["intensity"] > 1
+        np.testing.assert_allclose(grey[bright], grey[bright].iloc[0])
+        assert VirtualScan.read(files.run) == scan
+        assert len(list(tmp_path.iterdir())) == 5
 
     def test_a_stop_in_the_middle_leaves_what_was_written(self, tmp_path):
-        steps = iter_to_folder(small(), tmp_path / "run")
+        steps = iter_to_files(small(), tmp_path / "run.tif")
         first = [next(steps), next(steps)]
         steps.close()
-        stack = read_stack(tmp_path / "run" / "projections")
-        assert len(stack) == 2
-        np.testing.assert_allclose(stack.frame(1), first[1].image)
-        spots = read_spots(tmp_path / "run" / "spots.csv")
-        assert set(spots.frame["projection"]) == {0, 1}
+        files = RunFiles(tmp_path / "run.tif")
+        stack = read_stack(files.frames)
+        np.testing.assert_array_equal(stack.omega, [0, 5])
+        whole, _ = small().simulate()
+        np.testing.assert_allclose(stack.frame(1), whole.images[1])
+        assert len(read_stack(files.labels)) == 2
+        assert len(read_spots(files.spots)) == sum(len(one) for one in first)
+        assert len(list(tmp_path.iterdir())) == 4
+
+    def test_a_stop_before_the_first_leaves_nothing(self, tmp_path):
+        steps = iter_to_files(small(), tmp_path / "run.tif")
+        steps.close()
+        assert not list(tmp_path.iterdir())
+
+    def test_an_error_of_the_scan_leaves_nothing(self, tmp_path):
+        scan = small()
+        far = scan.geometry.detector.model_copy(update={"centre_row": 1e6})
+        geometry = scan.geometry.model_copy(update={"detector": far})
+        with pytest.raises(InputError, match="meets the detector"):
+            list(iter_to_files(small(geometry=geometry), tmp_path / "run.tif"))
+        assert not list(tmp_path.iterdir())
 
 
 class TestImpossibleRequests:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ import typer
 
 from napari_labdct.cli.common import Device, Values, bar, read, say
 from napari_labdct.cli.options import merged, validated
+from napari_labdct.cli.stopping import Stopping
 
 if TYPE_CHECKING:
     from napari_labdct.learning import EpochReport
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 
 def simulate(
     scan: Values,
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Run file to simulate (JSON or YAML), as simulate writes it; a "
+            "preset when left out.",
+            show_default=False,
+        ),
+    ] = None,
     preset: Annotated[
         str,
         typer.Option(
@@ -23,37 +33,44 @@ def simulate(
             "simap, farfield-100. All other options change it."
         ),
     ] = "hovad2020",
-    noise: Annotated[
-        bool,
+    out: Annotated[
+        Path,
         typer.Option(
-            help="Make it look measured: background, streaks, noise, zingers."
+            help="Stack to write (TIFF or HDF5). Beside it, named after it, go the "
+            "label images, the table of true spots, the run file and, with --noise, "
+            "the clean photons."
         ),
-    ] = False,
-    out: Annotated[Path, typer.Option(help="TIFF stack to write.")] = Path(
-        "simulated.tif"
-    ),
-    truth: Annotated[
-        Path | None,
-        typer.Option(help="Table of the true spots to write (CSV)."),
-    ] = None,
+    ] = Path("simulated.tif"),
 ) -> None:
     """Simulate the projections of a virtual sample.
 
+    Ctrl-C ends the scan early: projections done so far are kept.
+
     Defaults below are those of the preset hovad2020.
     """
-    from napari_labdct.core import SpotTable
-    from napari_labdct.files import write_spots
-    from napari_labdct.workflows.measured_scan import iter_to_file
+    from napari_labdct.workflows.simulation_run import RunFiles, iter_to_files
     from napari_labdct.workflows.virtual_scan import VirtualScan
 
-    start = VirtualScan.preset(preset).model_dump()
-    virtual = validated(VirtualScan, merged(start, scan))
-    steps = iter_to_file(virtual, out, noise=noise)
-    tables = list(bar(steps, "Simulating", virtual.plan.count))
-    spots = SpotTable.concatenate(tables)
-    if truth:
-        write_spots(spots, truth)
-    say(f"{out}: {virtual.plan.count} projections, {len(spots)} spots")
+    start = VirtualScan.read(run) if run else VirtualScan.preset(preset)
+    virtual = validated(VirtualScan, merged(start.model_dump(), scan))
+    sample = virtual.polycrystal()
+    say(f"Sample: {sample.summary}")
+    done = found = 0
+    total, files = virtual.plan.count, RunFiles(out)
+    with Stopping() as stopping, closing(iter_to_files(virtual, out, sample)) as steps:
+        for spots in bar(steps, "Simulating", total):
+            done, found = done + 1, found + len(spots)
+            stopping.holds_off = True
+            if stopping.wanted:
+                break
+    counted = f"{done} projection{'s' if done != 1 else ''}, {found} spots"
+    if done < total:
+        say(f"Stopped early: {done} of {total} projections are kept.")
+    say(f"{out}: {counted}")
+    names = [files.clean] * virtual.noise + [files.labels, files.spots, files.run]
+    say(f"Beside it: {', '.join(path.name for path in names)}")
+    if done < total:
+        raise SystemExit(130)  # what a shell expects of an interrupted program
 
 
 def train(

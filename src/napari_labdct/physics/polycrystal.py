@@ -239,6 +239,15 @@ class Polycrystal:
         return np.cbrt(self.grain_volume * 6 / np.pi) * 1000
 
     @property
+    def summary(self) -> str:
+        """Grains and sizes obtained (mean ± standard deviation), for people."""
+        count, elements = len(self), len(self.centre)
+        size = self.grain_size_um
+        spread = f" ± {size.std():.1f}" if count > 1 else ""
+        grains = "grain" if count == 1 else "grains"
+        return f"{count} {grains} of {size.mean():.1f}{spread} µm, {elements} elements"
+
+    @property
     def grain_centre(self) -> NDArray[np.float64]:
         """Centre of mass of each grain, shape (G, 3) [mm]; NaN for empty grains."""
         weight = np.where(self.grain_volume > 0, self.grain_volume, np.nan)

@@ -156,7 +156,24 @@ class Simulator:
         """Compute projections at rotation angles (P,) [deg], in their order.
 
         As many as there are workers are computed at a time.
+
+        Raises
+        ------
+        InputError
+            In place of the last projection, if none holds a single spot.
         """
+        found = False
+        for projection in self._in_order(omega_deg):
+            found = found or len(projection.spots) > 0
+            if not found and projection.index == len(omega_deg) - 1:
+                raise InputError(
+                    f"No diffracted ray of the {len(omega_deg)} projections meets the "
+                    "detector: check distances, detector size and centre, beam stop, "
+                    "lattice spacings and tube voltage."
+                )
+            yield projection
+
+    def _in_order(self, omega_deg: NDArray[np.float64]) -> Iterator[Projection]:
         ahead: deque[Future[Projection]] = deque()
         try:
             for index, omega in enumerate(omega_deg):
@@ -279,16 +296,7 @@ def iter_projections(
     simulator = Simulator(
         polycrystal, geometry, spectrum, exposure=plan.exposure, settings=settings
     )
-    found = False
-    for projection in simulator.iter_projections(plan.omega_deg):
-        found = found or len(projection.spots) > 0
-        if not found and projection.index == plan.count - 1:
-            raise InputError(
-                f"No diffracted ray of the {plan.count} projections meets the "
-                "detector: check distances, detector size and centre, beam stop, "
-                "lattice spacings and tube voltage."
-            )
-        yield projection
+    yield from simulator.iter_projections(plan.omega_deg)
 
 
 def simulate(

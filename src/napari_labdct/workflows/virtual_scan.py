@@ -19,6 +19,7 @@ from napari_labdct.physics import (
     iter_projections,
     simulate,
 )
+from napari_labdct.workflows.scan_look import ScanLook
 from napari_labdct.workflows.virtual_sample import Beam, CylinderSample, Sample
 
 if TYPE_CHECKING:
@@ -38,7 +39,15 @@ class VirtualScan(Parameters):
     geometry: Geometry = Geometry()
     plan: ScanPlan = ScanPlan()
     settings: SimulationSettings = SimulationSettings()
-    seed: int = Field(0, ge=0, description="Seed of the random grains.")
+    noise: bool = Field(
+        False,
+        title="look measured",
+        description="Make it look measured: background, streaks, noise, zingers.",
+    )
+    look: ScanLook = ScanLook()
+    seed: int = Field(
+        0, ge=0, description="Seed of the random grains, and of the noise."
+    )
 
     @classmethod
     def preset(cls, name: str) -> VirtualScan:
@@ -221,7 +230,7 @@ _FARFIELD = VirtualScan(
     name="farfield-100",
     crystal="Fe",
     sample=CylinderSample(
-        diameter=360, height=500, grain_size=96, grain_size_sd=25, element_size=16
+        diameter=360, height=500, grain_size=92, grain_size_sd=24, element_size=16
     ),
     beam=Beam(kvp=140, current=70, filters=(Filter(material="Al", thickness=1.0),)),
     geometry=Geometry(
