@@ -2,8 +2,8 @@
 
     python tools/make_sample.py [folder]
 
-Twelve projections of a virtual aluminium sample, 400 × 400 pixels; the true spots
-stand beside them.
+Twelve projections of a virtual aluminium sample, 400 × 400 pixels; the same
+without noise and the true spots stand beside them.
 """
 
 import sys
@@ -50,6 +50,9 @@ def main(folder: Path) -> None:
     stack = clean.with_images(np.stack(frames), "corrupted", "Made to look measured.")
     folder.mkdir(parents=True, exist_ok=True)
     path = write_stack(stack, folder / "scan.tif", compress=True)
+    photons = np.rint(np.asarray(clean.images)).astype(np.uint16)
+    whole = clean.with_images(photons, "simulated", "Rounded to whole photons.")
+    write_stack(whole, folder / "clean.tif", compress=True)
     write_spots(detector.in_grey_values(truth), folder / "truth.csv")
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(truth)} spots")
 

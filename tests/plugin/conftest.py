@@ -136,3 +136,40 @@ def drag():
         mouse_release_callbacks(layer, event)
 
     return run
+
+
+@pytest.fixture
+def click():
+    """Click on the image, or move the mouse there, through the viewer's callbacks."""
+    from napari.utils._test_utils import read_only_mouse_event
+    from napari.utils.interactions import (
+        mouse_move_callbacks,
+        mouse_press_callbacks,
+        mouse_release_callbacks,
+    )
+
+    def run(viewer, layer, pixel, *, drag=False, press=True):
+        from napari_labdct.plugin import layers
+
+        world = (0.0, *layers.to_world(layer, np.array(pixel, float)))
+        viewer.cursor.position = world
+
+        def event(kind):
+            return read_only_mouse_event(
+                type=kind,
+                is_dragging=drag,
+                position=world,
+                pos=np.array(pixel),
+                view_direction=None,
+                up_direction=None,
+                dims_displayed=[1, 2],
+            )
+
+        if press:
+            mouse_press_callbacks(viewer, event("mouse_press"))
+        if drag or not press:
+            mouse_move_callbacks(viewer, event("mouse_move"))
+        if press:
+            mouse_release_callbacks(viewer, event("mouse_release"))
+
+    return run

@@ -1,17 +1,16 @@
 """*Spots*: the list, the table, the points, and how they keep together."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_labdct.core import SpotTable
-from napari_labdct.files import read_spots
+from napari_labdct.core import Detector, Geometry, ProjectionStack, SpotTable
+from napari_labdct.files import read_spots, write_spots
 from napari_labdct.plugin import layers, spots_layer
 from napari_labdct.plugin.spot_list import Filter, SpotList, by_hand
 from napari_labdct.plugin.spots import SpotsController, settings_form
+from napari_labdct.plugin.spots_grains import known_spots
 from napari_labdct.plugin.spots_table import SpotsTable
 from napari_labdct.plugin.spots_view import SpotsView
 from napari_labdct.plugin.tasks import State
@@ -188,26 +187,134 @@ class TestWidget:
         view.least_snr.setValue(0)
         assert len(self.points(viewer).data) == 4
 
-    def test_add_remove_undo(self, viewer, view, shown, image):
-        before = list(viewer.mouse_drag_callbacks)
+    def test_a_row_of_another_frame_stays_chosen(self, viewer, view, shown, image):
+        for number in (3, 0):
+            view.table.selectRow(number)
+            assert view.table.chosen == [number]
+            assert set(self.points(viewer).selected_data) == {number}
+
+    def test_chosen_spots_have_a_colour_of_their_own(self, viewer, view, shown):
+        view.table.selectRow(2)
+        colours = self.points(viewer).border_color
+        assert (colours[2] != colours[[0, 1, 3]]).any(-1).all()
+        view.table.selectRow(1)
+        np.testing.assert_array_equal(
+            self.points(viewer).border_color[2], colours[[0, 1, 3]][0]
+        )
+
+    def test_a_click_on_a_spot_chooses_its_row(self, viewer, view, shown, image, click):
+        viewer.layers.selection.active = image
+        click(viewer, image, (20.4, 49.8))
+        assert view.table.chosen == [1]
+        click(viewer, image, (30, 40))  # a spot of the other projection
+        click(viewer, image, (10, 60), drag=True)  # moves the picture
+        assert view.table.chosen == [1]
+        layers.show_index(viewer, image, 1)
+        click(viewer, image, (30, 40))
+        assert view.table.chosen == [2]
+
+    def test_the_spot_under_the_mouse_is_told(self, viewer, view, shown, image, click):
+        shown.spots.change(table(**TRUTH))
+        shown._show()
+        click(viewer, image, (10, 60), press=False)
+        assert view.hover.text() == "hkl 1 -1 1 · grain 1 · 40.1 keV · SNR 20 · 3 px"
+        click(viewer, image, (50, 10), press=False)
+        assert "grain" not in view.hover.text()
+
+    def test_add_remove_undo(self, viewer, view, shown, image, click):
         view.table.selectRow(0)
         view.remove.click()
         assert len(self.points(viewer).data) == 3
         view.add.setChecked(True)
-        world = layers.to_world(image, np.array([50.0, 60.0]))
-        for position in (world, (-500.0, 0.0)):
-            event = SimpleNamespace(position=(0, *position))
-            for callback in list(viewer.mouse_drag_callbacks):
-                callback(viewer, event)
+        click(viewer, image, (50, 60))
+        click(viewer, image, (-500, 0))
+        click(viewer, image, (52, 62), drag=True)
         np.testing.assert_allclose(self.points(viewer).data[-1], [0, 50, 60])
         assert len(self.points(viewer).data) == 4
         view.add.setChecked(False)
-        assert viewer.mouse_drag_callbacks == before
+        click(viewer, image, (40, 40))
+        assert len(self.points(viewer).data) == 4
         view.undo.click()
         view.undo.click()
         assert len(self.points(viewer).data) == 4
         assert not view.undo.isEnabled()
         assert view.redo.isEnabled()
+
+    def test_nothing_of_it_stays_in_the_viewer(self, viewer, view, models, qtbot):
+        before = len(viewer.mouse_drag_callbacks), len(viewer.mouse_move_callbacks)
+        made = SpotsController(viewer, view, models)
+        made.close()
+        after = len(viewer.mouse_drag_callbacks), len(viewer.mouse_move_callbacks)
+        assert before == after
+
+    def test_known_spots_are_not_written_over(
+        self, viewer, view, controller, image, wait
+    ):
+        from napari.layers import Layer
+
+        stack = layers.stack_of(image)
+        data = spots_layer.spots_to_layer(table(**TRUTH), stack, "true spots")
+        viewer.add_layer(Layer.create(*data))
+        assert view.table.spots.rowCount() == 4
+        view.find.click()
+        wait(lambda: controller.task.state is State.DONE)
+        assert len(viewer.layers["true spots"].data) == 4
+        assert len(self.points(viewer).data) == view.table.spots.rowCount() > 10
+
+    def test_without_image_and_points_there_is_nothing(self, viewer, view, shown):
+        viewer.layers.clear()
+        assert view.table.spots.rowCount() == 0
+        assert view.count.text() == "no spots yet"
+
+    def test_points_follow_a_scale_that_is_given(self, viewer, shown, image):
+        layers.set_pixel_size(image, 50.0)
+        assert self.points(viewer).scale[-1] == 50
+
+    def test_known_spots_name_the_found_ones(
+        self, viewer, view, shown, wait, tmp_path, monkeypatch
+    ):
+        frame = table(**TRUTH).frame.iloc[[0, 2]]
+        write_spots(SpotTable(frame), tmp_path / "known.csv")
+        monkeypatch.setattr(view, "ask_open", lambda *a: tmp_path / "known.csv")
+        view.grains.click()
+        wait(lambda: "belong" in view.message)
+        assert "2 of 4 spots belong to 1 of 1 grains" in view.message
+        assert shown.spots.table.frame["grain"].tolist() == [1, -1, 1, -1]
+        assert self.points(viewer).features["hkl"].tolist() == ["1 -1 1", ""] * 2
+        view.undo.click()
+        assert "grain" not in shown.spots.table.frame
+
+    def test_a_list_of_grains_names_its_own_reflections(
+        self, viewer, view, controller, wait, tmp_path, monkeypatch
+    ):
+        geometry = Geometry(
+            source_to_sample=14,
+            sample_to_detector=14,
+            detector=Detector(rows=300, columns=300, pixel_size=60),
+        )
+        blank = np.zeros((3, 300, 300), np.uint16)
+        stack = ProjectionStack(blank, np.array([0.0, 2, 4]), geometry)
+        image = layers.add_stack(viewer, stack, "scan")
+        rng = np.random.default_rng(3)
+        grains = pd.DataFrame(
+            rng.uniform(-0.02, 0.02, (4, 3)), columns=["x_mm", "y_mm", "z_mm"]
+        ).assign(phi1=rng.uniform(0, 360, 4), phi=rng.uniform(0, 180, 4), phi2=10.0)
+        path = tmp_path / "grains.csv"
+        grains.to_csv(path, index=False)
+        expected = known_spots(path, stack, "Fe")
+        plain = expected.frame.drop(columns=["grain", "h", "k", "l", "energy_keV"])
+        controller._begin(image, SpotTable(plain))
+        monkeypatch.setattr(view, "ask_open", lambda *a: path)
+        view.crystal.setCurrentText("Fe")
+        view.grains.click()
+        wait(lambda: "belong" in view.message)
+        named = controller.spots.table.frame
+        same = named["grain"].to_numpy() == expected.frame["grain"].to_numpy()
+        assert same.mean() > 0.95
+        wait(lambda: not controller.naming.state.is_busy)
+        path.write_text("a,b\n1,2\n")
+        view.grains.click()
+        wait(lambda: view.message.startswith("⚠"))
 
     def test_napari_s_own_tools_are_followed(self, viewer, view, shown):
         points = self.points(viewer)
@@ -260,6 +367,17 @@ class TestWidget:
         view.table.clearSelection()
         view.remove.click()
         assert "Choose spots" in view.message
+
+
+def test_the_clean_sample_is_the_noisy_one_without_noise():
+    from napari_labdct.plugin.samples import clean_sample_scan, sample_scan
+
+    (noisy,), (clean,) = sample_scan(), clean_sample_scan()
+    assert clean[1]["metadata"][layers.KEY].kind == "simulated"
+    one, other = (np.asarray(data[0][5], float) for data in (noisy, clean))
+    bright = other > np.percentile(other, 99.8)
+    assert one[bright].mean() > 1.5 * np.median(one)
+    assert np.median(other) == 0
 
 
 def test_the_sample_has_its_true_spots(viewer):

@@ -19,6 +19,14 @@ def sample_scan() -> list[LayerData]:
     return [stack_to_layer(read_stack(sample_path()), NAME)]
 
 
+def clean_sample_scan() -> list[LayerData]:
+    """The same scan without background and noise, in photons."""
+    from napari_labdct.files import read_stack, sample_path
+
+    stack = read_stack(sample_path().with_name("clean.tif"))
+    return [stack_to_layer(stack, f"{NAME} without noise")]
+
+
 def sample_scan_with_spots() -> list[LayerData]:
     """The scan and its true spots, with grain, hkl and energy of each."""
     from napari_labdct.files import read_spots, read_stack, sample_path

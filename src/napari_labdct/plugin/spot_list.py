@@ -80,6 +80,10 @@ class SpotList:
                 new[name] = new[name].astype(column.dtype)
         self._step(SpotTable.concatenate([self.table, SpotTable(new)]))
 
+    def change(self, table: SpotTable) -> None:
+        """Know more of the spots: another table of the same rows."""
+        self._step(table)
+
     def remove(self, rows: Sequence[int]) -> None:
         """Remove spots by their numbers among those that are shown."""
         kept = np.flatnonzero(self.filter.keeps(self.table.frame))

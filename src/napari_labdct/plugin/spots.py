@@ -9,13 +9,14 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError, Progress, SpotTable
-from napari_labdct.plugin import layers, spots_layer
+from napari_labdct.plugin import layers, spots_grains, spots_layer
 from napari_labdct.plugin.choices import LayerChoice, bare
 from napari_labdct.plugin.forms import Form
 from napari_labdct.plugin.input import is_input
 from napari_labdct.plugin.model_view import ModelChoice
 from napari_labdct.plugin.models import ModelShelf, shelf
 from napari_labdct.plugin.spot_list import SpotList, by_hand
+from napari_labdct.plugin.spots_points import SpotPoints
 from napari_labdct.plugin.spots_view import SpotsView
 from napari_labdct.plugin.tasks import Task
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     import napari.viewer
     from napari.components import ViewerModel
-    from napari.layers import Image, Points
+    from napari.layers import Image
 
     from napari_labdct.core import ProjectionStack
     from napari_labdct.learning import Denoiser
@@ -86,13 +87,13 @@ class SpotsController(QObject):
         self.spots = SpotList()
         self._stack: ProjectionStack | None = None
         self._image: Callable[[], Image | None] = lambda: None
-        self._points: Points | None = None
-        self._busy = False
+        self.points = SpotPoints(viewer, lambda: self._image())
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE)
         self._pause.timeout.connect(self._show)
         self.task = Task("Find spots")
+        self.naming = Task("Name spots", urgent=True)
         self.model = ModelChoice(view, view.model, models)
         self.choice = LayerChoice(viewer, view.layers, is_input)
         self._connect()
@@ -104,7 +105,14 @@ class SpotsController(QObject):
         view.find_wanted.connect(self.find)
         view.cancel_wanted.connect(self.task.cancel)
         view.filter_changed.connect(self._filter)
-        view.table.picked.connect(self._show_picked)
+        view.table.picked.connect(self.points.choose)
+        view.grains_wanted.connect(self._ask_grains)
+        self.points.picked.connect(view.table.choose)
+        self.points.hovered.connect(self._tell)
+        self.points.added.connect(self._add_at)
+        self.points.removed.connect(self._take_out)
+        self.naming.reported.connect(self._named)
+        self.naming.failed.connect(self._trouble)
         view.add_wanted.connect(self._set_adding)
         view.remove_wanted.connect(self._remove)
         view.undo_wanted.connect(self._undo)
@@ -114,7 +122,7 @@ class SpotsController(QObject):
         view.clean_first.toggled.connect(self._update)
         view.layers.chosen.connect(self._update)
         view.details_wanted.connect(
-            lambda: view.show_text("Details", self.task.details)
+            lambda: view.show_text("Details", self.task.details or self.naming.details)
         )
         view.closed.connect(self.close)
         view.destroyed.connect(self.close)
@@ -131,11 +139,12 @@ class SpotsController(QObject):
     def close(self) -> None:
         """Stop all work and let go of the viewer; the points stay in it."""
         self.task.cancel()
+        self.naming.cancel()
         self.model.task.cancel()
         self.choice.close()
         self._pause.stop()
-        self._listen(False)
-        self._set_adding(False)
+        self._watch(None)
+        self.points.close()
         self._viewer.layers.events.removed.disconnect(self._removed)
         self._viewer.layers.events.inserted.disconnect(self._take_over)
 
@@ -151,26 +160,39 @@ class SpotsController(QObject):
             self._trouble(str(error))
             return
         get = self.model.getter() if self._view.clean_first.isChecked() else None
+        old = self.points.layer
+        if old is not None and old.name != f"{image.name} spots":
+            # Known spots, or those of another stack, are not to be written over.
+            self.points.let_go()
         self._begin(image, SpotTable())
         self._view.say("")
         self.task.start(lambda: job(stack, get, settings))
 
     def _begin(self, image: Image, table: SpotTable) -> None:
         """Show a table of this stack in place of what was shown."""
-        self._image = weakref.ref(image)
+        self._watch(image)
         self._stack = layers.stack_of(image)
         self.spots = SpotList(table, self._view.filter)
         self._show()
 
+    def _watch(self, image: Image | None) -> None:
+        """Let the points follow when the user gives this image a scale."""
+        before = self._image()
+        if before is not None:
+            before.events.scale.disconnect(self.points.follow)
+        self._image = (lambda: None) if image is None else weakref.ref(image)
+        if image is not None:
+            image.events.scale.connect(self.points.follow)
+
     def _take_over(self, event: object = None) -> None:
         """Show spots that the viewer has, as long as there are no others."""
-        if self._points is not None or self._busy:
+        busy = self.task.state.is_busy or len(self.spots.table)
+        if self.points.layer is not None or busy:
             return
         image = self.choice.layer
         found = [layer for layer in self._viewer.layers if spots_layer.is_spots(layer)]
         if image is not None and found:
-            self._points = found[-1]
-            self._listen(True)
+            self.points.take(found[-1])
             self._begin(image, found[-1].metadata[layers.KEY])
 
     def _extend(self, tables: list[SpotTable]) -> None:
@@ -195,130 +217,50 @@ class SpotsController(QObject):
         self._view.table.show_frame(shown.frame)
         self._view.set_count(len(shown), len(self.spots.table))
         self._view.set_steps(undo=self.spots.can_undo, redo=self.spots.can_redo)
-        image = self._image()
-        if self._stack is None or image not in self._viewer.layers:
-            return
-        if self._points is None or self._points not in self._viewer.layers:
-            if not len(shown):
-                return
-            self._add_points(image, shown)
-            return
-        self._busy = True
-        try:
-            points = self._points
-            points.selected_data = set()
-            points.data = spots_layer.coordinates(shown)
-            points.features = spots_layer.told(shown)
-            points.metadata = {**points.metadata, layers.KEY: self.spots.table}
-        finally:
-            self._busy = False
+        self.points.show_spots(shown, self.spots.table)
+        self._tell(-1)
 
-    def _add_points(self, image: Image, shown: SpotTable) -> None:
-        from napari.layers import Layer
-
-        stack = layers.stack_of(image)
-        data = spots_layer.spots_to_layer(shown, stack, f"{image.name} spots")
-        # The user may have given the layer a pixel size that its files lack.
-        place = ("scale", "translate", "units")
-        if image.ndim == 3:
-            data[1].update({name: getattr(image, name) for name in place})
-        active = self._viewer.layers.selection.active
-        self._busy = True
-        self._points = self._viewer.add_layer(Layer.create(*data))
-        self._busy = False
-        self._viewer.layers.selection.active = active
-        self._listen(True)
-
-    def _listen(self, on: bool) -> None:
-        """Follow what the user does to the points, or stop following."""
-        if self._points is None:
-            return
-        selected, data = self._points.events.highlight, self._points.events.data
-        for event, slot in (
-            (selected, self._points_picked),
-            (data, self._points_edited),
-        ):
-            event.connect(slot) if on else event.disconnect(slot)
-
-    def _points_picked(self, event: object = None) -> None:
-        """A point was chosen on the image: choose its row."""
-        if self._points is None or self._busy:
-            return
-        chosen = sorted(self._points.selected_data)
-        if chosen != self._view.table.chosen:
-            self._view.table.choose(chosen)
-
-    def _points_edited(self, event: Any) -> None:
-        """Points were added or removed with napari's own tools."""
-        if self._busy or self._points is None or self._stack is None:
-            return
-        action = str(getattr(event.action, "value", event.action))
-        if action not in ("added", "removed"):
-            return
-        shown = spots_layer.coordinates(self.spots.shown)
-        data = np.asarray(self._points.data)
-        if action == "added":
-            for place in data[len(shown) :]:
-                self._add_at(place)
-        else:
-            kept = {tuple(place) for place in data.tolist()}
-            gone = [
-                n for n, place in enumerate(shown.tolist()) if tuple(place) not in kept
-            ]
-            self.spots.remove(gone)
-        self._show()
-
-    def _add_at(self, place: Any) -> None:
+    def _add_at(self, projection: int, row: float, column: float) -> None:
         if self._stack is None:
             return
-        index = int(np.clip(round(float(place[0])), 0, len(self._stack) - 1))
+        index = int(np.clip(projection, 0, len(self._stack) - 1))
         omega = float(self._stack.omega[index])
-        self.spots.add(by_hand(index, omega, float(place[1]), float(place[2])))
+        self.spots.add(by_hand(index, omega, row, column))
+        self._show()
 
-    def _show_picked(self, chosen: list[int]) -> None:
-        """Rows were chosen in the table: show the first one's place."""
-        image = self._image()
-        if not chosen or image not in self._viewer.layers or self._points is None:
-            return
-        spot = self.spots.shown.frame.iloc[chosen[0]]
-        layers.show_index(self._viewer, image, int(spot["projection"]))
-        place = np.array([spot["row_px"], spot["column_px"]], np.float64)
-        camera = self._viewer.scene.camera
-        camera.center = (0.0, *layers.to_world(image, place))
-        self._busy = True
-        self._points.selected_data = set(chosen)
-        self._busy = False
+    def _tell(self, number: int) -> None:
+        """Say what is known of the spot under the mouse."""
+        shown = self.spots.shown.frame
+        if 0 <= number < len(shown):
+            text = spots_layer.in_words(shown.iloc[number])
+        else:
+            text = "Click on a spot, or on its row." if len(shown) else ""
+        self._view.hover.setText(text)
 
     def _set_adding(self, adding: bool) -> None:
-        callbacks = self._viewer.mouse_drag_callbacks
-        if self._on_press in callbacks:
-            callbacks.remove(self._on_press)
         image = self.choice.layer
-        if adding and image is not None:
+        self.points.adding = adding and image is not None
+        if self.points.adding:
             if self._image() is not image:
                 self._begin(image, SpotTable())
             self._viewer.layers.selection.active = image
-            callbacks.append(self._on_press)
+            self._view.say("Click on the image where a spot is missing.")
         elif adding:
             self._view.stop_adding()
+            self._view.say("Open projections first: there is nothing to click on.")
+        else:
+            self._view.say("")
 
-    def _on_press(self, viewer: ViewerModel, event: Any) -> None:
-        image = self._image()
-        if image is None:
-            return
-        place = layers.to_pixels(image, np.asarray(event.position[-2:]))
-        size = np.array(image.data.shape[-2:])
-        if np.all((place > -0.5) & (place < size - 0.5)):
-            self._add_at((layers.index_of(viewer, image), *place))
-            self._show()
+    def _take_out(self, numbers: list[int]) -> None:
+        self.spots.remove(numbers)
+        self._show()
 
     def _remove(self) -> None:
         chosen = self._view.table.chosen
         if not chosen:
             self._view.say("Choose spots in the table or on the image first.")
             return
-        self.spots.remove(chosen)
-        self._show()
+        self._take_out(chosen)
 
     def _undo(self) -> None:
         self.spots.undo()
@@ -358,12 +300,32 @@ class SpotsController(QObject):
             else:
                 self._view.say(f"{len(self.spots.shown)} spots saved in {path.name}.")
 
+    def _ask_grains(self) -> None:
+        stack = self._stack
+        if stack is None or self.naming.state.is_busy:
+            return
+        path = self._view.ask_open(
+            "Open a list of grains or of known spots", "Grains or spots (*.csv)"
+        )
+        if path is not None:
+            found, crystal = self.spots.table, self._view.crystal.currentText()
+            self._view.say("Looking which grain every spot comes from…")
+            self.naming.start(lambda: spots_grains.job(found, path, stack, crystal))
+
+    def _named(self, made: list[Any]) -> None:
+        self.spots.change(made[-1].spots)
+        self._show()
+        self._view.say(spots_grains.summary(made[-1]))
+
     def _removed(self, event: Any) -> None:
-        if event.value is self._points:
-            self._listen(False)
-            self._points = None
+        if event.value is self.points.layer:
+            self.points.let_go()
         elif event.value is self._image():
             self.task.cancel()
+        if self.points.layer is None and self._image() not in self._viewer.layers:
+            # Neither image nor points: there is nothing to show spots on.
+            self.spots, self._stack = SpotList(filter=self._view.filter), None
+            self._show()
 
     def _update(self, *_: object) -> None:
         needs = self._view.clean_first.isChecked()
@@ -371,5 +333,5 @@ class SpotsController(QObject):
         self._view.set_state(self.task.state, ready=ready)
 
     def _trouble(self, sentence: str) -> None:
-        details = bool(self.task.details)
+        details = bool(self.task.details or self.naming.details)
         self._view.say(sentence, trouble=True, details=details)

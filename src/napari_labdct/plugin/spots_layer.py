@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TOLD = ("energy_keV", "grain", "intensity", "snr", "area_px")
 """Columns that napari tells of the spot under the mouse, as far as they are known."""
 
+COLOUR, CHOSEN = "#ffb000", "#00e5ff"
+"""Colours of spots, and of those that are chosen."""
+
 
 def spots_to_layer(
     spots: SpotTable, stack: ProjectionStack, name: str
@@ -43,7 +46,7 @@ def spots_to_layer(
         "ndim": 3,
         "features": told(spots),
         "face_color": "transparent",
-        "border_color": "#ffb000",
+        "border_color": COLOUR,
         "border_width": 0.12,
         "size": size,
         # A spot belongs to its projection alone: no spheres through the others.
@@ -64,13 +67,37 @@ def told(spots: SpotTable) -> pd.DataFrame:
     frame = spots.frame
     columns: dict[str, Any] = {}
     if {"h", "k", "l"} <= set(frame.columns):
-        indices = zip(frame["h"], frame["k"], frame["l"], strict=True)
-        columns["hkl"] = [" ".join(map(str, index)) for index in indices]
+        columns["hkl"] = hkl(frame)
     for name in TOLD:
         if name in frame.columns:
             column = frame[name]
             columns[name] = column.round(1) if column.dtype.kind == "f" else column
     return pd.DataFrame(columns, index=frame.index)
+
+
+def hkl(frame: pd.DataFrame) -> list[str]:
+    """Indices of every spot as a word; empty where no grain is known."""
+    grain = frame["grain"] if "grain" in frame.columns else [0] * len(frame)
+    indices = zip(frame["h"], frame["k"], frame["l"], strict=True)
+    pairs = zip(indices, grain, strict=True)
+    return [" ".join(map(str, index)) if of >= 0 else "" for index, of in pairs]
+
+
+def in_words(spot: pd.Series) -> str:
+    """What is known of a spot, in a line."""
+    words = []
+    grain = spot.get("grain", -1)
+    if grain >= 0:
+        words.append("hkl " + " ".join(f"{spot[name]:.0f}" for name in "hkl"))
+        words.append(f"grain {grain:.0f}")
+    for name, text in (
+        ("energy_keV", "{:.1f} keV"),
+        ("snr", "SNR {:.0f}"),
+        ("area_px", "{:.0f} px"),
+    ):
+        if np.isfinite(spot.get(name, np.nan)):
+            words.append(text.format(spot[name]))
+    return " · ".join(words) or "added by hand"
 
 
 def is_spots(layer: Layer) -> bool:

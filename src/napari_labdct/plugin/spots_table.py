@@ -14,6 +14,8 @@ from qtpy.QtCore import (
 )
 from qtpy.QtWidgets import QAbstractItemView, QTableView, QWidget
 
+from napari_labdct.plugin.spots_layer import hkl
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -46,8 +48,7 @@ class SpotTableModel(QAbstractTableModel):
         """Show other spots, in their own order."""
         self.beginResetModel()
         if {"h", "k", "l"} <= set(frame.columns):
-            parts = zip(frame["h"], frame["k"], frame["l"], strict=True)
-            frame = frame.assign(hkl=[" ".join(map(str, part)) for part in parts])
+            frame = frame.assign(hkl=hkl(frame))
         known = [name for name in HEADS if name in frame.columns]
         self._columns = [(name, frame[name].tolist()) for name in known]
         self.order = np.arange(len(frame))
@@ -66,7 +67,10 @@ class SpotTableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             value = self._columns[index.column()][1][self.order[index.row()]]
             if isinstance(value, float):
-                return "" if np.isnan(value) else f"{value:.1f}"
+                digits = 0 if abs(value) >= 1e4 else 1
+                return "" if np.isnan(value) else f"{value:.{digits}f}"
+            if value == -1:
+                return ""  # no grain
             return str(value)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

@@ -8,10 +8,12 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QDoubleSpinBox,
     QLabel,
     QProgressBar,
     QShortcut,
+    QSizePolicy,
     QWidget,
 )
 
@@ -19,6 +21,7 @@ from napari_labdct.plugin.choices import Choice
 from napari_labdct.plugin.dock import Dock, button, form, row
 from napari_labdct.plugin.model_view import ModelView
 from napari_labdct.plugin.spot_list import Filter
+from napari_labdct.plugin.spots_grains import CRYSTALS
 from napari_labdct.plugin.spots_table import SpotsTable
 from napari_labdct.plugin.tasks import State
 
@@ -31,7 +34,8 @@ class SpotsView(Dock):
     """Find spots, filter them, look at them, correct them by hand, write them.
 
     Signals: `find_wanted`, `cancel_wanted`, `filter_changed`, `add_wanted` (bool),
-    `remove_wanted`, `undo_wanted`, `redo_wanted`, `open_wanted`, `save_wanted`.
+    `remove_wanted`, `undo_wanted`, `redo_wanted`, `open_wanted`, `save_wanted`,
+    `grains_wanted`.
     """
 
     find_wanted = Signal()
@@ -43,6 +47,7 @@ class SpotsView(Dock):
     redo_wanted = Signal()
     open_wanted = Signal()
     save_wanted = Signal()
+    grains_wanted = Signal()
 
     def __init__(self, settings: Form, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,6 +96,8 @@ class SpotsView(Dock):
         for box in (self.least_snr, self.least_area):
             box.valueChanged.connect(lambda: self.filter_changed.emit())
         self.count = QLabel()
+        self.hover = QLabel()
+        self.hover.setToolTip("The spot under the mouse.")
         line = row(
             QLabel("SNR ≥"),
             self.least_snr,
@@ -99,7 +106,10 @@ class SpotsView(Dock):
             stretch=1,
         )
         line.setStretch(3, 1)
-        self.add_section("Show", line, self.count)
+        # A long text must not widen the column.
+        policy = QSizePolicy.Policy
+        self.hover.setSizePolicy(policy.Ignored, policy.Fixed)
+        self.add_section("Show", line, self.count, self.hover)
 
     def _make_table(self) -> None:
         self.table = SpotsTable()
@@ -121,11 +131,21 @@ class SpotsView(Dock):
         self.column.addLayout(
             row(self.add, self.remove, self.undo, self.redo, even=True)
         )
+        self.crystal = QComboBox()
+        self.crystal.addItems(CRYSTALS)
+        self.crystal.setToolTip("What the grains of a list consist of.")
+        self.grains = button(
+            "Which grain?…",
+            "Find grain, hkl and energy of every spot: choose a list of grains, or a "
+            "table of known spots (CSV).",
+        )
+        self.grains.clicked.connect(self.grains_wanted)
         load = button("Open table…", "Show a spot table (CSV) on the chosen stack.")
         load.clicked.connect(self.open_wanted)
         self.save = button("Save table…", "Write the spots that are shown as CSV.")
         self.save.clicked.connect(self.save_wanted)
         self.column.addLayout(row(load, self.save, even=True))
+        self.column.addLayout(row(self.grains, QLabel("grains of"), self.crystal))
 
     @property
     def filter(self) -> Filter:
@@ -137,6 +157,7 @@ class SpotsView(Dock):
         self.count.setText(f"{shown} of {total} spots" if total else "no spots yet")
         self.save.setEnabled(total > 0)
         self.remove.setEnabled(total > 0)
+        self.grains.setEnabled(total > 0)
 
     def set_steps(self, *, undo: bool, redo: bool) -> None:
         """Say which steps there are to take back or to do again."""
