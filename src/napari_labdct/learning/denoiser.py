@@ -83,6 +83,12 @@ class Denoiser:
             memory_format=torch.channels_last,  # type: ignore[call-overload]  # stub lacks memory_format
         )
 
+    @property
+    def scan(self) -> dict[str, Any] | None:
+        """Facts of the scan it was calibrated on, as `ScanTraits` has them."""
+        facts: dict[str, Any] | None = self.config.get("about", {}).get("scan")
+        return facts
+
     @classmethod
     def default(cls, device: str = "auto") -> Denoiser:
         """The model that comes with the package."""

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_labdct.learning.corruption import Scene
+    from napari_labdct.learning.corruption import BackgroundBank, Scene
 
 SURE, UNSURE = 2.0, 0.7
 """Signal-to-noise ratio of a spot above which it counts as one, and below which
 it counts as none; between them the detection output is not charged."""
+
+BANK = 0.7
+"""Share of the crops over a scan's own frames, where there are any. The rest keeps
+the network from forgetting what it knew."""
 
 CENTRAL = 0.3
 """Share of the crops near the beam stop, where spots are lost most easily."""
@@ -47,6 +51,9 @@ class PairSource:
         Crops per batch.
     seed
         Seed of everything drawn.
+    bank
+        Frames of a scan emptied of spots; where given, `BANK` of the crops lie over
+        parts of them.
     """
 
     clean: Sequence[NDArray[np.floating]]
@@ -54,6 +61,7 @@ class PairSource:
     crop: int = 256
     batch: int = 4
     seed: int = 0
+    bank: BackgroundBank | None = None
 
     def __post_init__(self) -> None:
         if not self.clean:
@@ -75,6 +83,8 @@ class PairSource:
                 "The clean projections hold no spots: every pixel is zero; "
                 "check geometry, crystal and exposure of the simulation."
             )
+        if self.bank is not None:
+            smallest = min(smallest, *self.bank.frames.shape[1:])
         object.__setattr__(self, "crop", min(self.crop, smallest // 16 * 16))
 
     def scene(self, rng: np.random.Generator) -> Scene:
@@ -82,6 +92,8 @@ class PairSource:
         image = self.clean[int(rng.integers(len(self.clean)))]
         image = np.rot90(image, int(rng.integers(4)))
         image = image[::-1] if rng.random() < 0.5 else image
+        if self.bank is not None and rng.random() < BANK:
+            return self.bank.scene(image, self.crop, rng)
         room = [n - self.crop for n in image.shape]
         if rng.random() < CENTRAL:
             corner = [

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_labdct.learning.corruption import BackgroundBank
+
 
 class TrainingSettings(Parameters):
     """Everything a training run depends on, besides the clean projections."""
@@ -111,6 +113,8 @@ def iter_epochs(
     validation: Sequence[NDArray[np.floating]] | None = None,
     device: str = "auto",
     resume: bool = False,
+    start: SpotNet | None = None,
+    bank: BackgroundBank | None = None,
     about: dict[str, Any] | None = None,
 ) -> Iterator[EpochReport]:
     """Train a network and yield a report after every epoch.
@@ -133,6 +137,10 @@ def iter_epochs(
         Where to train, such as ``"cpu"``, ``"cuda"`` or ``"auto"``.
     resume
         Go on from the last finished epoch in `folder`.
+    start
+        Network whose weights to start from; random ones by default.
+    bank
+        Frames of a scan emptied of spots, to train on for that scan.
     about
         Further facts for the model card, such as where the projections come from.
 
@@ -150,13 +158,10 @@ def iter_epochs(
     if validation is None:
         validation = clean[::10]
         clean = [image for i, image in enumerate(clean) if i % 10] or list(clean)
-    source = PairSource(
-        clean, settings.look, settings.crop, settings.batch, settings.seed
-    )
-    held_out = PairSource(
-        validation, settings.look, source.crop, settings.batch, settings.seed + 2**31
-    )
-    run = _Run(settings, resolve_device(device))
+    look, batch, seed = settings.look, settings.batch, settings.seed
+    source = PairSource(clean, look, settings.crop, batch, seed, bank)
+    held_out = PairSource(validation, look, source.crop, batch, seed + 2**31, bank)
+    run = _Run(settings, resolve_device(device), start)
     folder.mkdir(parents=True, exist_ok=True)
     if resume:
         run.load(folder)
@@ -193,7 +198,12 @@ def iter_epochs(
 class _Run:
     """State of a training run: all that a checkpoint must hold."""
 
-    def __init__(self, settings: TrainingSettings, device: torch.device) -> None:
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        device: torch.device,
+        start: SpotNet | None = None,
+    ) -> None:
         self.settings, self.device = settings, device
         self.mixed = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_bfloat16(device)
@@ -208,6 +218,8 @@ class _Run:
             torch.manual_seed(settings.seed)
             self.model = SpotNet(settings.network)
             self.average = SpotNet(settings.network)
+        if start is not None:
+            self.model.load_state_dict(start.state_dict())
         self.average.load_state_dict(self.model.state_dict())
         for network in (self.model, self.average):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks memory_format alone

@@ -1,6 +1,7 @@
 """What a clean projection must suffer to look measured."""
 
 from napari_labdct.learning.corruption.background import View
+from napari_labdct.learning.corruption.bank import BackgroundBank
 from napari_labdct.learning.corruption.constant import constant_background
 from napari_labdct.learning.corruption.measured import (
     MeasuredLook,
@@ -8,4 +9,11 @@ from napari_labdct.learning.corruption.measured import (
     draw_scene,
 )
 
-__all__ = ["MeasuredLook", "Scene", "View", "constant_background", "draw_scene"]
+__all__ = [
+    "BackgroundBank",
+    "MeasuredLook",
+    "Scene",
+    "View",
+    "constant_background",
+    "draw_scene",
+]

@@ -109,7 +109,7 @@ def draw_scene(
     streaks = background.static_streaks(rng, view)
     streaks = streaks * noise * float(_log_uniform(rng, 0.5, 12))
     fixed = artefacts.hot_pixels(rng, (shape[0], shape[1]), rng.choice([0, 3e-5, 1e-4]))
-    spots = _bright_as(clean, rng, look, noise) * shadow
+    spots = bright_as(clean, rng, look, noise) * shadow
     still = (level + streaks) * shadow  # what stays while the sample turns
 
     blur = rng.uniform(0, look.correlation) * (rng.random() < 0.4)
@@ -155,7 +155,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _bright_as(
+def bright_as(
     clean: NDArray[np.float32],
     rng: np.random.Generator,
     look: MeasuredLook,
