@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -105,6 +106,30 @@ class EpochReport:
     preview: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class StepReport:
+    """What is known after a batch.
+
+    Attributes
+    ----------
+    epoch
+        Number of the epoch at work, from 1.
+    step, steps
+        Number of this batch in it, from 1, and how many there are.
+    loss
+        Loss of the batch.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+
+
+EachStep = Callable[[StepReport], None]
+"""What a training may call after every batch."""
+
+
 def iter_epochs(
     clean: Sequence[NDArray[np.floating]],
     settings: TrainingSettings,
@@ -116,6 +141,7 @@ def iter_epochs(
     start: SpotNet | None = None,
     bank: BackgroundBank | None = None,
     about: dict[str, Any] | None = None,
+    each_step: EachStep | None = None,
 ) -> Iterator[EpochReport]:
     """Train a network and yield a report after every epoch.
 
@@ -143,6 +169,8 @@ def iter_epochs(
         Frames of a scan emptied of spots, to train on for that scan.
     about
         Further facts for the model card, such as where the projections come from.
+    each_step
+        Called after every batch; what it raises ends the training.
 
     Yields
     ------
@@ -168,7 +196,7 @@ def iter_epochs(
     waited = 0
     while run.epoch < settings.epochs:
         started = time.perf_counter()
-        train_loss = run.train(source)
+        train_loss = run.train(source, each_step)
         validation_loss, preview = run.validate(held_out)
         run.epoch += 1
         is_best = validation_loss < run.best
@@ -241,10 +269,10 @@ class _Run:
             share = 0.01 + 0.495 * (1 + np.cos(np.pi * (step - warm) / (total - warm)))
         return float(self.settings.learning_rate * share)
 
-    def train(self, source: PairSource) -> float:
+    def train(self, source: PairSource, each_step: EachStep | None) -> float:
         """One epoch; mean loss."""
         self.model.train()
-        losses = []
+        losses: list[float] = []
         stop = self.step + self.settings.steps
         for inputs, targets in source.iterate(self.step, stop, self.settings.threads):
             rate = self.learning_rate(self.step)
@@ -271,6 +299,9 @@ class _Run:
                     kept.lerp_(new, 1 - decay)
             losses.append(value)
             self.step += 1
+            if each_step is not None:
+                steps = self.settings.steps
+                each_step(StepReport(self.epoch + 1, len(losses), steps, value))
         return float(np.mean(losses))
 
     def validate(self, source: PairSource) -> tuple[float, NDArray[np.float32]]:

@@ -19,15 +19,18 @@ from napari_labdct.learning.hovad2020.schedule import (
     unfrozen_rates,
 )
 from napari_labdct.learning.hovad2020.weights import load_imagenet
-from napari_labdct.learning.lr_finder import RateCurve, find_rate
+from napari_labdct.learning.lr_finder import RateCurve, RatePoint, iter_rates
+from napari_labdct.learning.training import StepReport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from napari_labdct.learning.hovad2020.pairs import ContentPairs
     from napari_labdct.learning.hovad2020.settings import Hovad2020Settings
+    from napari_labdct.learning.training import EachStep
 
 Phase = Literal["frozen", "unfrozen"]
 
@@ -99,21 +102,25 @@ class TrainingRun:
         self.model.freeze_encoder(self.phase == "frozen")
         self.optimiser = make_optimiser(self.model, self.settings)
 
-    def find_rate(self, pairs: ContentPairs) -> RateCurve:
-        """Search the learning rate and take it."""
+    def iter_rates(self, pairs: ContentPairs) -> Iterator[RatePoint]:
+        """Loss while the learning rate rises; the network stays as it is."""
         self.model.train()
-        curve = find_rate(
+        return iter_rates(
             self.model,
             self.optimiser,
             lambda number: self._loss(*pairs.get(0, number % pairs.batches))[0],
         )
+
+    def find_rate(self, pairs: ContentPairs) -> RateCurve:
+        """Search the learning rate and take it."""
+        curve = RateCurve.of(self.iter_rates(pairs))
         self.rate = curve.suggestion
         return curve
 
-    def train(self, pairs: ContentPairs) -> float:
+    def train(self, pairs: ContentPairs, each_step: EachStep | None = None) -> float:
         """One epoch; mean loss."""
         self.model.train()
-        losses = []
+        losses: list[float] = []
         for number in range(pairs.batches):
             self._set_rates(number, pairs.batches)
             flips = self.settings.content.flips
@@ -128,6 +135,8 @@ class TrainingRun:
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             self.optimiser.step()
             losses.append(value)
+            if each_step is not None:
+                each_step(StepReport(self.epoch + 1, len(losses), pairs.batches, value))
         return float(np.mean(losses))
 
     def validate(self, pairs: ContentPairs) -> tuple[float, NDArray[np.float32]]:

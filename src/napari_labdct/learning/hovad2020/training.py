@@ -12,7 +12,7 @@ from napari_labdct.learning.devices import resolve_device
 from napari_labdct.learning.folder import save_model, save_table
 from napari_labdct.learning.hovad2020.pairs import ContentPairs, content_images, split
 from napari_labdct.learning.hovad2020.run import Phase, TrainingRun
-from napari_labdct.learning.training import EpochReport
+from napari_labdct.learning.training import EachStep, EpochReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,6 +51,7 @@ def iter_epochs(
     about: dict[str, Any] | None = None,
     weights: Path | str | None = None,
     download: bool = False,
+    each_step: EachStep | None = None,
 ) -> Iterator[Hovad2020Report]:
     """Train the paper's network and yield a report after every epoch.
 
@@ -79,6 +80,8 @@ def iter_epochs(
         Folder of files with ImageNet weights, see `weights.load_imagenet`.
     download
         Consent to fetch missing ImageNet weights.
+    each_step
+        Called after every batch; what it raises ends the training.
 
     Yields
     ------
@@ -121,7 +124,7 @@ def iter_epochs(
     }
     while not run.finished:
         started = time.perf_counter()
-        train_loss = run.train(pairs)
+        train_loss = run.train(pairs, each_step)
         validation_loss, preview = run.validate(checks)
         phase = run.phase
         is_best = run.count(validation_loss)

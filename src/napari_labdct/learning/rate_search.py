@@ -1,0 +1,90 @@
+"""The search for a learning rate, for whichever recipe the settings belong to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_labdct.learning.devices import resolve_device
+from napari_labdct.learning.hovad2020 import Hovad2020Settings
+from napari_labdct.learning.hovad2020.pairs import ContentPairs, content_images
+from napari_labdct.learning.hovad2020.run import TrainingRun
+from napari_labdct.learning.losses import default_loss
+from napari_labdct.learning.lr_finder import iter_rates
+from napari_labdct.learning.pairs import PairSource
+from napari_labdct.learning.unet import SpotNet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_labdct.learning.lr_finder import RatePoint
+    from napari_labdct.learning.training import TrainingSettings
+
+RANGE = (1e-6, 1.0)
+"""Learning rates of the default recipe that are tried."""
+
+
+def iter_rate_search(
+    clean: Sequence[NDArray[np.floating]],
+    settings: TrainingSettings | Hovad2020Settings,
+    *,
+    device: str = "auto",
+    weights: Path | str | None = None,
+    download: bool = False,
+) -> Iterator[RatePoint]:
+    """Loss of a fresh network while the learning rate rises.
+
+    Parameters
+    ----------
+    clean
+        Clean projections, each of shape (rows, columns) [photons].
+    settings
+        Of the training to come.
+    device
+        Where to compute.
+    weights, download
+        ImageNet weights of the paper's recipe, as in its `iter_epochs`.
+
+    Yields
+    ------
+    point
+        After every step; `lr_finder.RateCurve.of` takes them all.
+
+    Raises
+    ------
+    InputError
+        If the projections cannot be trained on, or weights are missing.
+    """
+    target = resolve_device(device)
+    if isinstance(settings, Hovad2020Settings):
+        settings.check()
+        run = TrainingRun(settings, target, None, weights, download)
+        images = content_images(clean, settings.network.scaling.pedestal)
+        pairs = ContentPairs(images, settings.content, settings.batch, settings.seed)
+        yield from run.iter_rates(pairs)
+        return
+    source = PairSource(
+        clean, settings.look, settings.crop, settings.batch, settings.seed
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        model = SpotNet(settings.network)
+    model.to(target).train()
+    optimiser = torch.optim.AdamW(
+        model.parameters(), weight_decay=settings.weight_decay
+    )
+
+    def loss(number: int) -> torch.Tensor:
+        inputs, targets = (
+            torch.from_numpy(part).to(target) for part in source.get(number)
+        )
+        return default_loss(model(inputs), targets, settings.loss)
+
+    yield from iter_rates(
+        model, optimiser, loss, lowest=RANGE[0], highest=RANGE[1], smoothing=0.9
+    )
