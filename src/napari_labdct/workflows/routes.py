@@ -9,10 +9,11 @@ from pydantic import Field
 from napari_labdct.analysis.bands import find_in_band
 from napari_labdct.analysis.conventional import ConventionalSettings, iter_conventional
 from napari_labdct.analysis.find import FindSettings, find_spots
+from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import measure_frame
 from napari_labdct.core import InputError, ProjectionStack, SpotTable
 from napari_labdct.core.geometry import Parameters
-from napari_labdct.workflows.spot_finding import iter_spots
+from napari_labdct.workflows.spot_finding import iter_spots, shadow_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +124,8 @@ def _single(
     if route == "raw":
         return find_spots(
             frame - known.background,
-            known.sigma,
+            judging_sigma(known),
+            mask=shadow_of(stack),
             settings=way.find,
             projection=index,
             omega_deg=omega,
@@ -133,6 +135,7 @@ def _single(
         route,  # type: ignore[arg-type]  # checked against ROUTES
         sigma=way.band_sigma,
         statistics=known,
+        mask=shadow_of(stack),
         settings=way.find,
         projection=index,
         omega_deg=omega,

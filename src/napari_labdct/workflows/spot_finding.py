@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_labdct.analysis.find import FindSettings, find_spots
+from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import statistics_of
 from napari_labdct.core import InputError
 from napari_labdct.workflows.cleanup import iter_clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from napari_labdct.core import ProjectionStack, SpotTable
     from napari_labdct.learning import Denoiser
@@ -20,8 +21,19 @@ NO_SPOT = 0.01
 """Probability below which the network's word counts against a matched filter."""
 
 
+def shadow_of(stack: ProjectionStack) -> NDArray[np.bool_] | None:
+    """The beam stop's shadow, shape (rows, columns); None where it is not known."""
+    if stack.geometry is None or stack.geometry.beam_stop.transmission > 0:
+        return None
+    shadow = stack.geometry.beam_stop_mask()
+    return shadow if shadow.shape == stack.shape[1:] and shadow.any() else None
+
+
 def spots_of(
-    done: CleanFrame, omega_deg: float, settings: FindSettings | None = None
+    done: CleanFrame,
+    omega_deg: float,
+    settings: FindSettings | None = None,
+    mask: NDArray[np.bool_] | None = None,
 ) -> SpotTable:
     """Spots of one cleaned frame, their intensities measured on what was measured.
 
@@ -33,6 +45,8 @@ def spots_of(
         Its rotation angle, for the table [deg].
     settings
         How spots are told from noise and from each other.
+    mask
+        Pixels to leave out, such as a beam stop's, shape (rows, columns).
     """
     if done.statistics.static is None:
         signal, residual = done.image, done.residual
@@ -45,9 +59,10 @@ def spots_of(
         settings = settings.model_copy(update={"least_probability": doubt})
     return find_spots(
         signal,
-        done.statistics.sigma,
+        judging_sigma(done.statistics),
         residual=residual,
         probability=done.probability,
+        mask=mask,
         settings=settings,
         projection=done.index,
         omega_deg=omega_deg,
@@ -58,6 +73,8 @@ def iter_spots(
     stack: ProjectionStack,
     denoiser: Denoiser | None,
     settings: FindSettings | None = None,
+    *,
+    order: Iterable[int] | None = None,
 ) -> Iterator[SpotTable]:
     """Find the spots of every projection in turn.
 
@@ -67,9 +84,12 @@ def iter_spots(
         The scan as measured (or simulated with noise).
     denoiser
         Cleans every frame first, so that only what the network takes for spots
-        is measured; None finds spots by significance alone.
+        is measured; None finds spots by significance alone. The shadow of the beam
+        stop is left out where the geometry is known.
     settings
         How spots are told from noise and from each other.
+    order
+        Projections in the order wanted; all of them in turn by default.
 
     Yields
     ------
@@ -88,17 +108,18 @@ def iter_spots(
             "spots are judged is gone: give the scan as measured; it is cleaned on "
             "the way."
         )
-    omega = stack.omega
+    omega, shadow = stack.omega, shadow_of(stack)
     if denoiser is not None:
-        for done in iter_clean(stack, denoiser):
-            yield spots_of(done, float(omega[done.index]), settings)
+        for done in iter_clean(stack, denoiser, order=order):
+            yield spots_of(done, float(omega[done.index]), settings, shadow)
         return
     scan = statistics_of(stack)
-    for index in range(len(stack)):
+    for index in range(len(stack)) if order is None else order:
         known = scan.of(index)
         yield find_spots(
             stack.frame(index) - known.background,
-            known.sigma,
+            judging_sigma(known),
+            mask=shadow,
             settings=settings,
             projection=index,
             omega_deg=float(omega[index]),
