@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from napari_labdct.cli.calibrating import calibrate
-from napari_labdct.cli.cleaning import clean, run
+from napari_labdct.cli.cleaning import clean, prepare, run
 from napari_labdct.cli.looking import info, profile, spots
 from napari_labdct.cli.making import simulate, train
 from napari_labdct.cli.options import with_options
@@ -31,6 +31,12 @@ def _find_settings() -> Parameters:
     return FindSettings()
 
 
+def _preparation() -> Parameters:
+    from napari_labdct.preparation import Preparation
+
+    return Preparation()
+
+
 def _virtual_scan() -> Parameters:
     from napari_labdct.workflows.virtual_scan import VirtualScan
 
@@ -49,15 +55,18 @@ def _training_settings(recipe: str = "default") -> Parameters:
 
 _VERBS: tuple[Callable[..., None], ...] = (
     run,
+    prepare,
     clean,
     spots,
     profile,
     simulate,
     train,
+    calibrate,
     reproduce,
     info,
 )
 _MODELS: dict[str, tuple[str, Callable[[], Parameters]]] = {
+    "prepare": ("steps", _preparation),
     "spots": ("find", _find_settings),
     "simulate": ("scan", _virtual_scan),
     "train": ("training", _training_settings),

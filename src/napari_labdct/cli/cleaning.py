@@ -12,12 +12,25 @@ from napari_labdct.cli.common import (
     Stack,
     Start,
     Step,
-    bar,
+    Values,
     load_denoiser,
     read,
     say,
     watch,
 )
+from napari_labdct.cli.jobs import (
+    Angles,
+    Dataset,
+    Scans,
+    Scheduler,
+    Workers,
+    do,
+    model_of,
+    outputs_of,
+    place,
+    source_of,
+)
+from napari_labdct.cli.options import validated
 from napari_labdct.cli.window import open_window
 
 if TYPE_CHECKING:
@@ -69,30 +82,87 @@ def run(
 
 
 def clean(
-    stack: Stack,
-    out: Annotated[Path, typer.Option(help="TIFF stack to write.")] = Path(
-        "cleaned.tif"
-    ),
+    stack: Scans,
+    out: Annotated[
+        Path, typer.Option(help="Stack to write (TIFF, or HDF5 by its suffix).")
+    ] = Path("cleaned.tif"),
     difference: Annotated[
         Path | None,
-        typer.Option(help="TIFF stack for what was taken away.", show_default="none"),
+        typer.Option(help="Stack for what was taken away.", show_default="none"),
     ] = None,
     model: Model = "default",
     device: Device = "auto",
     omega_start: Start = None,
     omega_step: Step = None,
+    angles: Angles = None,
+    dataset: Dataset = None,
     flip: Flip = "auto",
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
 ) -> None:
-    """Clean a scan: spots stay, on a background of zero."""
-    from napari_labdct.workflows.main_job import iter_clean_to_files
+    """Clean a scan: spots stay, on a background of zero.
 
-    scan = read(stack, omega_start, omega_step, flip)
-    denoiser = load_denoiser(model, device)
-    for _ in bar(
-        iter_clean_to_files(scan, denoiser, out, difference), "Cleaning", len(scan)
-    ):
-        pass
-    say(f"{out}: {len(scan)} cleaned projections")
+    Stopped or killed, the same command goes on where it was.
+    """
+    from napari_labdct.workflows.jobs import CleanJob
+
+    files = outputs_of(stack, out, "_cleaned.tif")
+    rest = outputs_of(stack, difference, "_difference.tif") if difference else []
+    with place(workers, scheduler) as pool:
+        for number, (path, file) in enumerate(zip(stack, files, strict=True)):
+            source = source_of(path, omega_start, omega_step, flip, angles, dataset)
+            job = CleanJob(
+                source=source,
+                model=model_of(model),
+                device=device,
+                difference=bool(rest),
+            )
+            images = {"cleaned": file} | ({"difference": rest[number]} if rest else {})
+            count, _ = do(job, images, "Cleaning", pool=pool)
+            say(f"{file}: {count} cleaned projections")
+
+
+def prepare(
+    stack: Stack,
+    steps: Values,
+    dark: Annotated[
+        Path | None, typer.Option(help="Frames without a beam; their mean is taken.")
+    ] = None,
+    flat: Annotated[
+        Path | None,
+        typer.Option(help="Frames of the open beam; their mean is taken."),
+    ] = None,
+    defects: Annotated[
+        Path | None,
+        typer.Option(help="Image that is not 0 where pixels do not work."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Stack to write (TIFF, or HDF5 by its suffix).")
+    ] = Path("prepared.tif"),
+    omega_start: Start = None,
+    omega_step: Step = None,
+    angles: Angles = None,
+    dataset: Dataset = None,
+    flip: Flip = "auto",
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+) -> None:
+    """Correct what the detector and the tube did: dark and flat field, defects, drift.
+
+    Crop and bin too; the geometry follows. Every step is told in the history.
+    """
+    from napari_labdct.preparation import Preparation
+    from napari_labdct.workflows.prepare_job import PrepareJob
+
+    fields = {"dark": dark, "flat": flat, "defects": defects}
+    job = PrepareJob(
+        source=source_of(stack, omega_start, omega_step, flip, angles, dataset),
+        steps=validated(Preparation, steps),
+        **{name: str(path.absolute()) for name, path in fields.items() if path},
+    )
+    with place(workers, scheduler) as pool:
+        count, _ = do(job, {"prepared": out}, "Preparing", pool=pool)
+    say(f"{out}: {count} prepared projections")
 
 
 def _print_results(scan: "ProjectionStack", results: "Results") -> None:

@@ -12,10 +12,20 @@ from napari_labdct.cli.common import (
     Start,
     Step,
     Values,
-    bar,
-    load_denoiser,
     read,
     say,
+)
+from napari_labdct.cli.jobs import (
+    Angles,
+    Dataset,
+    Scans,
+    Scheduler,
+    Workers,
+    do,
+    model_of,
+    outputs_of,
+    place,
+    source_of,
 )
 from napari_labdct.cli.options import validated
 from napari_labdct.core import InputError
@@ -25,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def spots(
-    stack: Stack,
+    stack: Scans,
     find: Values,
     out: Annotated[Path, typer.Option(help="Spot table to write (CSV).")] = Path(
         "spots.csv"
@@ -40,25 +50,32 @@ def spots(
     device: Device = "auto",
     omega_start: Start = None,
     omega_step: Step = None,
+    angles: Angles = None,
+    dataset: Dataset = None,
     flip: Flip = "auto",
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
 ) -> None:
     """Find and measure the diffraction spots of a scan.
 
     Give the scan as measured: it is cleaned on the way, and intensities are summed
-    on what was measured.
+    on what was measured. Stopped or killed, the same command goes on where it was.
     """
     from napari_labdct.analysis.find import FindSettings
-    from napari_labdct.core import SpotTable
-    from napari_labdct.files import write_spots
-    from napari_labdct.workflows.spot_finding import iter_spots
+    from napari_labdct.workflows.jobs import SpotsJob
 
     settings = validated(FindSettings, find)
-    scan = read(stack, omega_start, omega_step, flip)
-    denoiser = None if model == "none" else load_denoiser(model, device)
-    steps = iter_spots(scan, denoiser, settings)
-    table = SpotTable.concatenate(list(bar(steps, "Finding spots", len(scan))))
-    write_spots(table, out)
-    say(f"{out}: {len(table)} spots, {len(table) / len(scan):.4g} a projection")
+    files = outputs_of(stack, out, "_spots.csv")
+    with place(workers, scheduler) as pool:
+        for path, file in zip(stack, files, strict=True):
+            job = SpotsJob(
+                source=source_of(path, omega_start, omega_step, flip, angles, dataset),
+                model=model_of(model),
+                device=device,
+                settings=settings,
+            )
+            count, found = do(job, {}, "Finding spots", table=file, pool=pool)
+            say(f"{file}: {found} spots, {found / count:.4g} a projection")
 
 
 def profile(

@@ -284,6 +284,7 @@ def lay_out_hdf5(
             return 0
         settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        settings.set_obj_track_times(False)  # or no two files were the same
         settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
         space = h5py.h5s.create_simple(stack.shape)
         kind = h5py.h5t.py_create(dtype)

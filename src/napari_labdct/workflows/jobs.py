@@ -1,0 +1,115 @@
+"""Jobs on a scan: clean it, find its spots."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from pydantic import Field
+
+from napari_labdct.analysis.find import FindSettings
+from napari_labdct.workflows.frame_job import FrameJob, FrameResult, OpenJob
+from napari_labdct.workflows.scan_source import ScanSource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike
+
+    from napari_labdct.core import ProjectionStack
+    from napari_labdct.core.stack import Kind
+    from napari_labdct.workflows.frame_job import Results
+
+
+class NetworkJob(FrameJob):
+    """Base of jobs that may run the network."""
+
+    source: ScanSource = Field(description="The scan.")
+    model: str = Field("default", description="Model folder or built-in model.")
+    device: str = Field("auto", description="Where the network runs.")
+
+    def stamp(self) -> object:
+        """Files of the scan, and the weights of the model."""
+        return self.source.stamp(), _weights(self.model)
+
+    def alone(self, device: str | None) -> Self:
+        """The same on the process's own GPU, unless one is named."""
+        own = device if device and self.device == "auto" else self.device
+        return self.model_copy(update={"device": own})
+
+
+class CleanJob(NetworkJob):
+    """Clean a scan: image `cleaned`, and `difference` where wanted."""
+
+    difference: bool = Field(False, description="Give what was taken away too.")
+
+    def open(self) -> OpenJob:
+        """Open scan and model."""
+        from napari_labdct.learning import Denoiser
+        from napari_labdct.workflows.cleanup import history_line, iter_clean
+
+        stack = self.source.open()
+        denoiser = Denoiser.load(self.model, self.device)
+        line = history_line(stack, denoiser)
+
+        def frames(indices: Sequence[int]) -> Results:
+            for done in iter_clean(stack, denoiser, order=indices):
+                images = {"cleaned": done.image}
+                if self.difference:
+                    images["difference"] = done.difference
+                yield FrameResult(done.index, images)
+
+        outputs = {"cleaned": header(stack, "cleaned", np.float32, line)}
+        if self.difference:
+            line = f"Taken away: {line}"
+            outputs["difference"] = header(stack, "difference", np.float32, line)
+        return OpenJob(len(stack), outputs, frames)
+
+
+class SpotsJob(NetworkJob):
+    """Find the spots of a scan; the model ``none`` finds them by significance."""
+
+    settings: FindSettings = FindSettings()
+
+    def open(self) -> OpenJob:
+        """Open scan and model."""
+        from napari_labdct.workflows.spot_finding import iter_spots
+
+        stack = self.source.open()
+        denoiser = None
+        if self.model != "none":
+            from napari_labdct.learning import Denoiser
+
+            denoiser = Denoiser.load(self.model, self.device)
+
+        def frames(indices: Sequence[int]) -> Results:
+            steps = iter_spots(stack, denoiser, self.settings, order=indices)
+            for index, table in zip(indices, steps, strict=True):
+                yield FrameResult(index, spots=table)
+
+        return OpenJob(len(stack), {}, frames)
+
+
+def header(
+    stack: ProjectionStack, kind: Kind, dtype: DTypeLike, step: str
+) -> ProjectionStack:
+    """A stack as it will be after a step, without its grey values."""
+    zero = np.broadcast_to(np.dtype(dtype).type(0), stack.shape)
+    history = (*stack.history, step) if step else stack.history
+    return replace(stack, images=zero, kind=kind, history=history)
+
+
+def _weights(model: str) -> list[str]:
+    """Checksums of a model's files; a model of the same name may be another."""
+    if model == "none":
+        return []
+    from napari_labdct.learning.denoiser import model_folders
+
+    folder = model_folders().get(model, Path(model))
+    files = (folder / name for name in ("config.json", "weights.safetensors"))
+    return [
+        hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.exists()
+    ]
