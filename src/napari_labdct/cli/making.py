@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from napari_labdct.cli.common import Device, Values, bar, read, say
+from napari_labdct.cli.jobs import Scheduler, do, place
 from napari_labdct.cli.options import merged, validated
 from napari_labdct.cli.stopping import Stopping
 
 if TYPE_CHECKING:
     from napari_labdct.learning import EpochReport
+    from napari_labdct.workflows.virtual_scan import VirtualScan
 
 
 def simulate(
@@ -41,6 +43,14 @@ def simulate(
             "the clean photons."
         ),
     ] = Path("simulated.tif"),
+    resumable: Annotated[
+        bool,
+        typer.Option(
+            help="Keep unfinished work beside the output, so that the same command "
+            "goes on after a stop or a kill."
+        ),
+    ] = False,
+    scheduler: Scheduler = None,
 ) -> None:
     """Simulate the projections of a virtual sample.
 
@@ -53,6 +63,9 @@ def simulate(
 
     start = VirtualScan.read(run) if run else VirtualScan.preset(preset)
     virtual = validated(VirtualScan, merged(start.model_dump(), scan))
+    if resumable or scheduler:
+        _simulate_job(virtual, out, scheduler)
+        return
     sample = virtual.polycrystal()
     say(f"Sample: {sample.summary}")
     done = found = 0
@@ -71,6 +84,20 @@ def simulate(
     say(f"Beside it: {', '.join(path.name for path in names)}")
     if done < total:
         raise SystemExit(130)  # what a shell expects of an interrupted program
+
+
+def _simulate_job(virtual: "VirtualScan", out: Path, scheduler: str | None) -> None:
+    from napari_labdct.workflows.simulate_job import SimulateJob
+    from napari_labdct.workflows.simulation_run import RunFiles
+
+    files = RunFiles(out)
+    images = {"scan": out, "labels": files.labels}
+    images |= {"clean": files.clean} if virtual.noise else {}
+    job = SimulateJob(scan=virtual)
+    with place(1, scheduler) as pool:
+        count, spots = do(job, images, "Simulating", table=files.spots, pool=pool)
+    virtual.write(files.run)
+    say(f"{out}: {count} projections, {spots} spots")
 
 
 def train(

@@ -29,7 +29,7 @@ _STEPS = ("Simulated photons.",)
 
 
 class SimulateJob(FrameJob):
-    """Simulate a scan: image `scan`, with noise `clean` too, and the true spots."""
+    """Simulate a scan: images `scan`, `labels`, with noise `clean`; true spots."""
 
     scan: VirtualScan = Field(description="Sample, beam, geometry and rotation.")
 
@@ -38,7 +38,11 @@ class SimulateJob(FrameJob):
         scan = self.scan
         sample = scan.polycrystal()
         steps = (*_STEPS, f"Sample: {sample.summary}.")
-        outputs = {"scan": _header(scan, "simulated", np.float32, steps)}
+        names = (*steps, "Label images.")
+        outputs = {
+            "scan": _header(scan, "simulated", np.float32, steps),
+            "labels": _header(scan, "simulated", np.uint32, names),
+        }
         if scan.noise:
             grey = np.uint8 if scan.look.bits == 8 else np.uint16
             outputs["clean"] = outputs["scan"]
@@ -48,7 +52,9 @@ class SimulateJob(FrameJob):
         def frames(indices: Sequence[int]) -> Results:
             from napari_labdct.workflows.measured_scan import MeasuredScan
 
-            simulator = scan.simulator(sample)
+            settings = scan.settings.model_copy(update={"labels": True})
+            labelled = scan.model_copy(update={"settings": settings})
+            simulator = labelled.simulator(sample)
             detector = None
             if scan.noise:  # drawn for the whole scan, to the scale of its first frame
                 first = simulator.project(float(scan.plan.omega_deg[0]), 0)
@@ -57,16 +63,15 @@ class SimulateJob(FrameJob):
                 )
             workers = scan.settings.workers or 2
             for done in _ahead(simulator, scan.plan.omega_deg, indices, workers):
-                image, spots = done.image, done.spots
-                if detector is None:
-                    yield FrameResult(done.index, {"scan": image}, spots)
-                    continue
-                exposed = detector.expose(image, done.index)
-                yield FrameResult(
-                    done.index,
-                    {"scan": exposed, "clean": image},
-                    detector.in_grey_values(spots),
-                )
+                images: dict[str, NDArray[Any]] = {"scan": done.image}
+                spots = done.spots
+                if done.labels is not None:
+                    images["labels"] = done.labels
+                if detector is not None:
+                    exposed = detector.expose(done.image, done.index)
+                    images |= {"scan": exposed, "clean": done.image}
+                    spots = detector.in_grey_values(spots)
+                yield FrameResult(done.index, images, spots)
 
         return OpenJob(scan.plan.count, outputs, frames)
 
