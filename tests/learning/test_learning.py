@@ -16,6 +16,7 @@ from napari_labdct.learning import (
     UNetSettings,
     available_devices,
     iter_epochs,
+    run,
 )
 from napari_labdct.learning.corruption import MeasuredLook
 from napari_labdct.learning.devices import resolve_device
@@ -187,12 +188,42 @@ class TestTraining:
         next(running)
         good = (tmp_path / "weights.safetensors").read_bytes()
         monkeypatch.setattr(
-            "napari_labdct.learning.training.default_loss",
+            "napari_labdct.learning.run.default_loss",
             lambda prediction, *_: prediction.sum() * float("nan"),
         )
         with pytest.raises(InputError, match="lower the learning rate"):
             next(running)
         assert (tmp_path / "weights.safetensors").read_bytes() == good
+
+    def test_a_batch_too_large_for_memory_is_halved(
+        self, clean_projections, tmp_path, monkeypatch
+    ):
+        sizes = []
+
+        def short(prediction, target, settings, usual=run.default_loss):
+            sizes.append(len(prediction))
+            if len(prediction) > 1:
+                raise torch.OutOfMemoryError("no room")
+            return usual(prediction, target, settings)
+
+        settings = SMALL.model_copy(update={"epochs": 1, "steps": 2, "batch": 2})
+        monkeypatch.setattr(run.Run, "validate", lambda *_: (1.0, np.zeros((3, 8, 8))))
+        monkeypatch.setattr(run, "default_loss", short)
+        (report,) = iter_epochs(
+            clean_projections, settings, tmp_path / "halves", device="cpu"
+        )
+        assert sizes == [2, 1, 1, 1, 1]
+        assert np.isfinite(report.train_loss)
+
+    def test_no_memory_for_one_crop_is_said(
+        self, clean_projections, tmp_path, monkeypatch
+    ):
+        def none(*_):
+            raise torch.OutOfMemoryError("no room")
+
+        monkeypatch.setattr(run, "default_loss", none)
+        with pytest.raises(InputError, match="smaller crop"):
+            next(iter_epochs(clean_projections, SMALL, tmp_path, device="cpu"))
 
     def test_patience_ends_a_run_that_no_longer_improves(
         self, clean_projections, tmp_path
@@ -224,6 +255,25 @@ class TestDenoiser:
         tiled = denoiser.clean_frame(frame, known, tile=160)
         np.testing.assert_allclose(tiled.image, whole.image, atol=1e-3)
         np.testing.assert_allclose(tiled.probability, whole.probability, atol=1e-5)
+
+    def test_short_of_memory_it_takes_smaller_tiles(self, small_model, monkeypatch):
+        denoiser = Denoiser.load(small_model, "cpu")
+        frame = np.random.default_rng(0).normal(100, 5, (700, 640)).astype(np.float32)
+        known = measure_frame(frame)
+        whole = denoiser.clean_frame(frame, known)
+        forward, most = denoiser.model.forward, 400 * 400
+
+        def short(x):
+            if x.shape[-1] * x.shape[-2] > most:
+                raise torch.OutOfMemoryError("no room")
+            return forward(x)
+
+        monkeypatch.setattr(denoiser.model, "forward", short)
+        tiled = denoiser.clean_frame(frame, known)
+        np.testing.assert_allclose(tiled.image, whole.image, atol=1e-3)
+        most = 0
+        with pytest.raises(InputError, match="too small for a tile"):
+            denoiser.clean_frame(frame, known)
 
     def test_a_model_folder_explains_itself(self, small_model):
         config = json.loads((small_model / "config.json").read_text())

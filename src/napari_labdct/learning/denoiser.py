@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_labdct.core import InputError
 from napari_labdct.learning.devices import resolve_device
 from napari_labdct.learning.folder import load_model
 from napari_labdct.learning.hovad2020.apply import clean_whole
@@ -26,6 +27,9 @@ DEFAULT_MODEL = "default"
 
 LARGEST_TILE = 2048
 """Frames are cut into tiles only beyond this side [px]: 0.5 GB of memory."""
+
+SMALLEST_TILE = 320
+"""Smaller tiles would be little but margin [px]."""
 
 
 def model_folders() -> dict[str, Path]:
@@ -140,35 +144,45 @@ class Denoiser:
         row = (np.arange(rows) - middle[0]).astype(np.float32)[:, None]
         column = (np.arange(columns) - middle[1]).astype(np.float32)[None]
         inputs = network_input(frame, statistics, row, column)
-        prediction = np.empty((2, rows, columns), np.float32)
-        for inner, outer in _tiles(
-            (rows, columns),
-            tile,
-            self.model.settings.reach,
-            self.model.settings.multiple,
-        ):
-            part = self._run(inputs[(slice(None), *outer)])
-            within = tuple(
-                slice(i.start - o.start, i.stop - o.start)
-                for i, o in zip(inner, outer, strict=True)
-            )
-            prediction[(slice(None), *inner)] = part[(slice(None), *within)]
+        prediction = self._whole(inputs, tile)
         image = to_grey_values(prediction[0], statistics.sigma)
         probability = 1 / (1 + np.exp(-np.clip(prediction[1], -30, 30)))
         return Cleaned(image, probability.astype(np.float32))
 
-    def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        x = torch.from_numpy(np.ascontiguousarray(inputs))[None]
-        with torch.inference_mode():
-            x = x.to(self.device, memory_format=torch.channels_last)
-            return np.asarray(self.model(x)[0].float().cpu().numpy(), np.float32)
+    def _whole(self, inputs: NDArray[np.float32], tile: int) -> NDArray[np.float32]:
+        """The network's answer, tile by tile; smaller tiles where memory is short."""
+        while True:
+            try:
+                return self._tiled(inputs, tile)
+            except torch.OutOfMemoryError as error:
+                tile = min(tile, max(inputs.shape[1:])) // 2
+                if tile < SMALLEST_TILE:
+                    raise InputError(
+                        f"The memory of {self.device} is too small for a tile of "
+                        f"{2 * tile} px: free some of it, or clean on the CPU."
+                    ) from error
+
+    def _tiled(self, inputs: NDArray[np.float32], tile: int) -> NDArray[np.float32]:
+        settings, shape = self.model.settings, inputs.shape[1:]
+        answer = np.empty((2, *shape), np.float32)
+        for inner, outer in _tiles(shape, tile, settings.reach, settings.multiple):
+            x = torch.from_numpy(np.ascontiguousarray(inputs[(slice(None), *outer)]))
+            with torch.inference_mode():
+                x = x[None].to(self.device, memory_format=torch.channels_last)
+                part = self.model(x)[0].float().cpu().numpy()
+            within = tuple(
+                slice(i.start - o.start, i.stop - o.start)
+                for i, o in zip(inner, outer, strict=True)
+            )
+            answer[(slice(None), *inner)] = part[(slice(None), *within)]
+        return answer
 
 
 Block = tuple[slice, slice]
 
 
 def _tiles(
-    shape: tuple[int, int], tile: int, reach: int, multiple: int
+    shape: tuple[int, ...], tile: int, reach: int, multiple: int
 ) -> list[tuple[Block, Block]]:
     """Parts to keep and the larger parts to compute them from.
 

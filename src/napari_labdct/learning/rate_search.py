@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_labdct.learning.lr_finder import RatePoint
-    from napari_labdct.learning.training import TrainingSettings
+    from napari_labdct.learning.settings import TrainingSettings
 
 RANGE = (1e-6, 1.0)
 """Learning rates of the default recipe that are tried."""

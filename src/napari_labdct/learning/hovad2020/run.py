@@ -20,7 +20,7 @@ from napari_labdct.learning.hovad2020.schedule import (
 )
 from napari_labdct.learning.hovad2020.weights import load_imagenet
 from napari_labdct.learning.lr_finder import RateCurve, RatePoint, iter_rates
-from napari_labdct.learning.training import StepReport
+from napari_labdct.learning.run import StepReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from napari_labdct.learning.hovad2020.pairs import ContentPairs
     from napari_labdct.learning.hovad2020.settings import Hovad2020Settings
-    from napari_labdct.learning.training import EachStep
+    from napari_labdct.learning.run import EachStep
 
 Phase = Literal["frozen", "unfrozen"]
 

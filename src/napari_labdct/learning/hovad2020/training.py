@@ -12,7 +12,7 @@ from napari_labdct.learning.devices import resolve_device
 from napari_labdct.learning.folder import save_model, save_table
 from napari_labdct.learning.hovad2020.pairs import ContentPairs, content_images, split
 from napari_labdct.learning.hovad2020.run import Phase, TrainingRun
-from napari_labdct.learning.training import EachStep, EpochReport
+from napari_labdct.learning.training import EpochReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_labdct.learning.hovad2020.settings import Hovad2020Settings
+    from napari_labdct.learning.run import EachStep
 
 RECIPE = "hovad2020"
 
