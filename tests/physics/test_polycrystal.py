@@ -23,8 +23,32 @@ def test_the_papers_sample_has_144_grains(papers_sample):
 
 def test_sizes_asked_for_are_sizes_obtained(papers_sample):
     size = papers_sample.grain_size_um
-    assert size.mean() == pytest.approx(100, rel=0.02)
-    assert size.std() == pytest.approx(10, rel=0.25)  # 144 draws
+    # 144 grains of a mean volume of 100 µm spheres fill the cylinder: 1 % is theirs
+    assert size.mean() == pytest.approx(100, rel=0.012)
+    assert size.std() == pytest.approx(10, rel=0.05)
+    assert f"144 grains of {size.mean():.1f} ± {size.std():.1f} µm" in (
+        papers_sample.summary
+    )
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(100, 1), (80, 25), (120, 40)])
+def test_wide_distributions_are_obtained_too(mean, spread):
+    sample = Polycrystal.random_cylinder(
+        ALUMINIUM, grain_um=mean, grain_sd_um=spread, element_um=20, rng=7
+    )
+    assert sample.grain_size_um.mean() == pytest.approx(mean, rel=0.03)
+    assert sample.grain_size_um.std() == pytest.approx(spread, rel=0.1, abs=1)
+
+
+def test_a_grain_map_shows_the_grains():
+    sample = Polycrystal.random_cylinder(
+        ALUMINIUM, diameter_um=200, height_um=200, element_um=10, rng=3
+    )
+    grain, origin = sample.grain_map(10)
+    volume = np.bincount(grain[grain >= 0], minlength=len(sample)) * 0.01**3
+    np.testing.assert_allclose(volume, sample.grain_volume, rtol=0.2)
+    place = np.argwhere(grain == 2) * 0.01 + origin
+    np.testing.assert_allclose(place.mean(axis=0), sample.grain_centre[2], atol=3e-3)
 
 
 def test_laguerre_cells_have_their_volumes():

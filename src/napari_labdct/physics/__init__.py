@@ -2,6 +2,7 @@
 
 from napari_labdct.physics.attenuation import Filter, Scintillator
 from napari_labdct.physics.crystal import CRYSTALS, Crystal, Reflections, Site
+from napari_labdct.physics.ipf import ipf_colours
 from napari_labdct.physics.outline import Box, Cylinder
 from napari_labdct.physics.polycrystal import Polycrystal
 from napari_labdct.physics.projection import (
@@ -27,6 +28,7 @@ __all__ = [
     "Simulator",
     "Site",
     "Spectrum",
+    "ipf_colours",
     "iter_projections",
     "simulate",
 ]

@@ -224,6 +224,11 @@ class Crystal:
         return masses
 
     @property
+    def system(self) -> str:
+        """Crystal system: cubic, hexagonal, trigonal, tetragonal, …"""
+        return str(self._structure().spacegroup.crystal_system_str())
+
+    @property
     def cell_volume(self) -> float:
         """Volume of the unit cell [Å³]."""
         return float(self._structure().cell.volume)

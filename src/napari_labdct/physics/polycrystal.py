@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from napari_labdct.core import InputError
 from napari_labdct.physics.elements import gather_elements
@@ -259,6 +260,39 @@ class Polycrystal:
             ],
             axis=1,
         )
+
+    def grain_map(
+        self, voxel_um: float
+    ) -> tuple[NDArray[np.int64], tuple[float, float, float]]:
+        """The grains on a grid of voxels.
+
+        Parameters
+        ----------
+        voxel_um
+            Edge of the voxels [µm].
+
+        Returns
+        -------
+        grain
+            Grain of each voxel, −1 where there is none, shape (nx, ny, nz).
+        origin
+            Centre of voxel (0, 0, 0) in the sample frame [mm].
+        """
+        edge = voxel_um / 1000
+        low, high = self.centre.min(axis=0), self.centre.max(axis=0)
+        # voxels lie on the elements' own lattice, if they have one
+        away = np.linalg.norm(self.centre - (low + high) / 2, axis=1)
+        inner = self.centre[away.argmin()]
+        before = np.ceil((inner - low) / edge)
+        cells = (before + np.ceil((high - inner) / edge)).astype(int) + 1
+        origin = inner - before * edge
+        place = np.indices(cells).reshape(3, -1).T * edge + origin
+        # less than an element: the surface stays where it is
+        reach = 0.75 * max(float(np.cbrt(np.median(self.volume))), edge)
+        _, nearest = cKDTree(self.centre).query(place, distance_upper_bound=reach)
+        grain = np.append(self.grain_of, -1)[nearest]
+        x, y, z = (float(value) for value in origin)
+        return grain.reshape(cells), (x, y, z)
 
     def with_mosaic_spread(
         self,

@@ -69,6 +69,16 @@ def add_stack(viewer: ViewerModel, stack: ProjectionStack, name: str) -> Image:
     return layer
 
 
+def show_stack(layer: Image, stack: ProjectionStack) -> None:
+    """Let a stack's layer show another stack; its grey range stays."""
+    limits = tuple(layer.contrast_limits)
+    data, keywords, _ = stack_to_layer(stack, layer.name)
+    layer.data = data
+    for name in ("scale", "translate", "units", "axis_labels", "metadata"):
+        setattr(layer, name, keywords[name])
+    set_range(layer, *limits)
+
+
 def is_stack(layer: Layer) -> bool:
     """Whether a layer can be read as a projection or a stack of them."""
     from napari.layers import Image

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError
-from napari_labdct.plugin import layers, settings, spots_layer
+from napari_labdct.plugin import grain_layer, layers, settings, spots_layer
 from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.forms import Form
 from napari_labdct.plugin.simulate_view import SimulateView
-from napari_labdct.plugin.simulating import Simulating, one_projection
+from napari_labdct.plugin.simulating import Simulating, empty, one_projection
 from napari_labdct.plugin.tasks import State, Task
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     import napari.viewer
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Layer
+    from numpy.typing import NDArray
 
+    from napari_labdct.core import SpotTable
     from napari_labdct.workflows.virtual_scan import VirtualScan
 
 SHOWN = (
@@ -36,8 +38,12 @@ SHOWN = (
     "plan.omega_start",
     "plan.omega_step",
     "plan.count",
+    "noise",
 )
 """Fields of a virtual scan that are in sight."""
+
+PAUSE_MS = 300
+"""How long the form must rest before a live preview starts [ms]."""
 
 RUN_FILES = "Run file (*.json *.yaml *.yml)"
 
@@ -46,7 +52,17 @@ def scan_form() -> Form:
     """The form of a virtual scan."""
     from napari_labdct.workflows.virtual_scan import VIRTUAL_SCANS
 
-    return Form(next(iter(VIRTUAL_SCANS.values())), shown=SHOWN)
+    first = next(iter(VIRTUAL_SCANS.values()))
+    return Form(first.model_copy(update={"noise": True}), shown=SHOWN)
+
+
+def _grey_range(first: NDArray[Any], measured: bool) -> tuple[float, float]:
+    """Limits that show the first projection: the only one there is to begin with."""
+    if measured:
+        return layers.grey_range(first)
+    # Most of a clean frame is zero: percentiles see no spot.
+    lit = first[first > 0]
+    return 0.0, float(np.quantile(lit, 0.9)) if lit.size else 1.0
 
 
 class SimulateProjections(SimulateView):
@@ -89,6 +105,11 @@ class SimulateController(QObject):
         view.details_wanted.connect(
             lambda: view.show_text("Details", self.task.details)
         )
+        self._soon = QTimer(self, interval=PAUSE_MS, singleShot=True)
+        self._soon.timeout.connect(self._preview_again)
+        view.scan.changed.connect(self._on_change)
+        view.live_toggled.connect(self._on_change)
+        view.grains_wanted.connect(self.show_grains)
         view.closed.connect(self.close)
         view.destroyed.connect(self.close)
         self.task.changed.connect(view.set_state)
@@ -99,7 +120,19 @@ class SimulateController(QObject):
 
     def close(self) -> None:
         """Stop all work."""
+        self._soon.stop()
         self.task.cancel()
+
+    def _on_change(self, *_: object) -> None:
+        """Preview again when the user has stopped typing for a moment."""
+        if self._view.live.isChecked():
+            self._soon.start()
+
+    def _preview_again(self) -> None:
+        if self.task.state.is_busy:
+            self._soon.start()
+        else:
+            self.preview()
 
     @property
     def scan(self) -> VirtualScan:
@@ -114,7 +147,7 @@ class SimulateController(QObject):
         return scan
 
     def preview(self) -> None:
-        """Simulate one projection, at the angle in view or the scan's first."""
+        """Simulate one projection, at the scan's first angle."""
         try:
             scan = self.scan
         except InputError as error:
@@ -132,13 +165,18 @@ class SimulateController(QObject):
         settings.keep("simulation", "scan", scan.model_dump_json())
         self._start(scan)
 
+    def show_grains(self) -> None:
+        """Show the grains of the last simulation in a window of their own."""
+        job = self._job
+        if job is not None and job.sample is not None:
+            name = f"{job.scan.name.removesuffix(' preview')} grains"
+            grain_layer.show_grains(job.sample, name, grain_layer.new_viewer(name))
+
     def _start(self, scan: VirtualScan) -> None:
         if self.task.state.is_busy:
             return
         shape = (scan.plan.count, *scan.geometry.detector.shape)
-        noise = self._view.noise.isChecked()
-        measured = np.zeros(shape, np.uint16) if noise else None
-        self._job = Simulating(scan, layers.preallocate(shape), measured)
+        self._job = empty(scan, layers.preallocate(shape))
         self._layers = []
         self._view.say("")
         self.task.start(self._job.steps)
@@ -157,40 +195,52 @@ class SimulateController(QObject):
                 layer.refresh()
 
     def _show_stacks(self, job: Simulating) -> None:
-        name = job.scan.name
-        for old in [f"{name} clean", f"{name} measured", f"{name} spots"]:
-            # A preview is done again and again: the last one is enough.
-            if job.scan.plan.count == 1 and old in self._viewer.layers:
-                self._viewer.layers.remove(old)
         kinds = [("measured", True)] if job.measured is not None else []
         for word, measured in [*kinds, ("clean", False)]:
-            stack = job.stack(measured)
-            layer = layers.add_stack(self._viewer, stack, f"{name} {word}")
-            if not measured:
-                # Most of a clean frame is zero: percentiles see no spot.
-                lit = job.clean[0][job.clean[0] > 0]
-                high = float(np.quantile(lit, 0.9)) if lit.size else 1.0
-                layers.set_range(layer, 0.0, high)
-            self._layers.append(layer)
+            stack, name = job.stack(measured), f"{job.scan.name} {word}"
+            shown = self._last_preview(job, name)
+            if shown is not None:
+                layers.show_stack(shown, stack)
+            else:
+                shown = layers.add_stack(self._viewer, stack, name)
+                layers.set_range(shown, *_grey_range(stack.images[0], measured))
+            self._layers.append(shown)
+
+    def _last_preview(self, job: Simulating, name: str) -> Layer | None:
+        """The layer of the preview before, which the next one takes over."""
+        if job.scan.plan.count > 1 or name not in self._viewer.layers:
+            return None
+        return self._viewer.layers[name]
 
     def _ended(self) -> None:
         job = self._job
         if job is None or not self._layers or self.task.state is State.FAILED:
             return
         spots = job.spots
-        image = self._layers[0]
-        if image in self._viewer.layers and len(spots):
-            from napari.layers import Layer
-
-            stack = job.stack(job.measured is not None)
-            data = spots_layer.spots_to_layer(spots, stack, f"{job.scan.name} spots")
-            layer = self._viewer.add_layer(Layer.create(*data))
-            layer.visible = False
-            self._viewer.layers.selection.active = image
+        self._show_spots(job, spots)
+        if job.sample is not None:
+            self._view.grains.setEnabled(True)
         done, total = len(job.tables), job.scan.plan.count
         what = "projection" if total == 1 else "projections"
         head = f"Stopped: {done} of {total}" if self.task.cancelled else f"{done}"
-        self._view.say(f"{head} {what} with {len(spots)} spots.")
+        sample = "" if job.sample is None else f" Sample: {job.sample.summary}."
+        self._view.say(f"{head} {what} with {len(spots)} spots.{sample}")
+
+    def _show_spots(self, job: Simulating, spots: SpotTable) -> None:
+        name, image = f"{job.scan.name} spots", self._layers[0]
+        old = self._last_preview(job, name)
+        seen = old is not None and old.visible
+        if old is not None:
+            self._viewer.layers.remove(old)
+        if image not in self._viewer.layers or not len(spots):
+            return
+        from napari.layers import Layer
+
+        stack = job.stack(job.measured is not None)
+        data = spots_layer.spots_to_layer(spots, stack, name)
+        layer = self._viewer.add_layer(Layer.create(*data))
+        layer.visible = seen
+        self._viewer.layers.selection.active = image
 
     def _recall(self) -> None:
         """Show the scan that was simulated last."""
@@ -203,7 +253,9 @@ class SimulateController(QObject):
                 self._view.scan.show_parameters(VirtualScan.model_validate_json(last))
 
     def _reset(self, *_: object) -> None:
-        self._view.scan.show_parameters(self._presets[self._view.preset.name])
+        preset = self._presets[self._view.preset.name]
+        # A window is for looking: show what a detector would.
+        self._view.scan.show_parameters(preset.model_copy(update={"noise": True}))
 
     def _open(self) -> None:
         from napari_labdct.workflows.virtual_scan import VirtualScan

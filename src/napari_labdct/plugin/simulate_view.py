@@ -20,7 +20,8 @@ class SimulateView(Dock):
     """A virtual scan as a form, a preview of one projection, the whole scan.
 
     Signals: `preset_chosen` (name), `reset_wanted`, `open_wanted`, `save_wanted`,
-    `preview_wanted`, `simulate_wanted`, `cancel_wanted`.
+    `preview_wanted`, `simulate_wanted`, `cancel_wanted`, `live_toggled` (bool),
+    `grains_wanted`.
     """
 
     preset_chosen = Signal(str)
@@ -30,6 +31,8 @@ class SimulateView(Dock):
     preview_wanted = Signal()
     simulate_wanted = Signal()
     cancel_wanted = Signal()
+    live_toggled = Signal(bool)
+    grains_wanted = Signal()
 
     def __init__(self, scan: Form, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,12 +51,16 @@ class SimulateView(Dock):
             self.scan,
             row(load, save, even=True),
         )
-        self.noise = QCheckBox("Make it look measured, too")
-        self.noise.setToolTip(
-            "Adds a second stack with background, noise, streaks, hot pixels and hits, "
-            "in 16 bit."
+        self.live = QCheckBox("Live preview")
+        self.live.setToolTip(
+            "Simulate one projection after every change, at the scan's first angle."
         )
-        self.noise.setChecked(True)
+        self.live.toggled.connect(self.live_toggled)
+        self.grains = button(
+            "Grains in 3-D", "Show the grains, coloured by orientation."
+        )
+        self.grains.setEnabled(False)
+        self.grains.clicked.connect(self.grains_wanted)
         self.preview = button(
             "Preview one", "Simulate one projection, at the first angle of the scan."
         )
@@ -67,7 +74,7 @@ class SimulateView(Dock):
         self.words = QLabel()
         self.add_section(
             "Simulate",
-            self.noise,
+            row(self.live, self.grains, even=True),
             row(self.preview, self.simulate, self.cancel, even=True),
             self.progress,
             self.words,

@@ -6,12 +6,13 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_labdct.core import Progress, ProjectionStack, SpotTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_labdct.physics import Polycrystal
@@ -35,12 +36,15 @@ class Simulating:
         [grey values]; None unless wanted.
     tables
         True spots of each projection done.
+    sample
+        The grains, once they are grown.
     """
 
     scan: VirtualScan
     clean: NDArray[np.float32]
-    measured: NDArray[np.uint16] | None = None
+    measured: NDArray[np.uint8 | np.uint16] | None = None
     tables: list[SpotTable] = field(default_factory=list)
+    sample: Polycrystal | None = None
 
     def steps(self) -> Iterator[int | Progress]:
         """Simulate all projections.
@@ -54,15 +58,18 @@ class Simulating:
 
         total = self.scan.plan.count
         yield Progress(0, total, "growing grains")
-        sample = sample_of(self.scan)
+        self.sample = sample_of(self.scan)
         detector = None
-        for projection in polite(self.scan).iter_projections(sample):
+        for projection in polite(self.scan).iter_projections(self.sample):
             index = projection.index
             self.clean[index] = projection.image
             spots = projection.spots
             if self.measured is not None:
                 detector = detector or MeasuredScan.draw(
-                    projection.image, self.scan.geometry, seed=self.scan.seed
+                    projection.image,
+                    self.scan.geometry,
+                    self.scan.look,
+                    self.scan.seed,
                 )
                 self.measured[index] = detector.expose(projection.image, index)
                 spots = detector.in_grey_values(spots)
@@ -105,6 +112,14 @@ def polite(scan: VirtualScan) -> VirtualScan:
     workers = max(1, (os.cpu_count() or 2) - 1)
     settings = scan.settings.model_copy(update={"workers": workers})
     return scan.model_copy(update={"settings": settings})
+
+
+def empty(scan: VirtualScan, clean: NDArray[np.float32]) -> Simulating:
+    """The job of a scan; `clean` is where its photons go."""
+    measured = None
+    if scan.noise:
+        measured = np.zeros(clean.shape, np.uint8 if scan.look.bits == 8 else np.uint16)
+    return Simulating(scan, clean, measured)
 
 
 def one_projection(scan: VirtualScan, omega_deg: float) -> VirtualScan:
