@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 RANGE = (1e-6, 1.0)
 """Learning rates of the default recipe that are tried."""
 
+BATCHES = 4
+"""Batches of the default recipe that take turns: their own spread hides little."""
+
 
 def iter_rate_search(
     clean: Sequence[NDArray[np.floating]],
@@ -81,10 +84,11 @@ def iter_rate_search(
 
     def loss(number: int) -> torch.Tensor:
         inputs, targets = (
-            torch.from_numpy(part).to(target) for part in source.get(number)
+            torch.from_numpy(part).to(target) for part in source.get(number % BATCHES)
         )
         return default_loss(model(inputs), targets, settings.loss)
 
+    low, high = RANGE
     yield from iter_rates(
-        model, optimiser, loss, lowest=RANGE[0], highest=RANGE[1], smoothing=0.9
+        model, optimiser, loss, lowest=low, highest=high, smoothing=0.9, stop=10
     )

@@ -32,6 +32,8 @@ class CleanView(Dock):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.input = InputView()
+        # Who misses the box means it all the same.
+        self.input.drop.also_on(self)
         self.add_section("Projections", self.input)
         self.model = ModelView()
         self.add_section("Model", self.model)

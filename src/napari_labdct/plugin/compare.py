@@ -167,6 +167,8 @@ class Comparison(QObject):
         grid.stride, grid.spacing = len(groups[0]), 4
         grid.enabled = True
         layers.events.inserted.connect(self._inserted)
+        for layer in self.layers:
+            layer.name_overlay.visible = True
         self._viewer.reset_view()
 
     def _take_apart(self) -> None:
@@ -174,6 +176,8 @@ class Comparison(QObject):
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._inserted)
         self._viewer.canvas.grid.enabled = False
+        for layer in self.layers:
+            layer.name_overlay.visible = False
         if self._mirror is not None:
             self._mirror.close()
             self._mirror = None

@@ -41,12 +41,15 @@ class Panel:
     marks
         Points (x, y, words) marked by a small triangle; the words tell about the
         mark under the mouse.
+    log_x
+        Whether the x axis is logarithmic.
     """
 
     title: str = ""
     colour: str = ""
     curves: tuple[Curve, ...] = ()
     marks: tuple[tuple[float, float, str], ...] = ()
+    log_x: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def _x_axis(panel: Panel) -> Axis:
         return Axis(0.0, 1.0)
     low = min(float(end[0]) for end in ends)
     high = max(float(end[-1]) for end in ends)
-    return Axis(low, high if high > low else low + 1)
+    return Axis(low, high if high > low else low + 1, panel.log_x)
 
 
 def _draw_legend(painter: QPainter, area: QRectF, plot: Plot, inks: Inks) -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtGui import QPainter, QPalette, QPen
 from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_labdct.plugin.dock import button, row
 
 if TYPE_CHECKING:
+    from qtpy.QtCore import QObject
     from qtpy.QtGui import (
         QDragEnterEvent,
         QDragLeaveEvent,
@@ -45,6 +46,24 @@ class DropBox(QWidget):
         layout.addWidget(self._words)
         layout.addLayout(row(self.files, self.folder, even=True))
         self._last, self._hot = "", False
+
+    def also_on(self, other: QWidget) -> None:
+        """Take what is dropped on another widget, too."""
+        other.setAcceptDrops(True)
+        other.installEventFilter(self)
+
+    def eventFilter(self, other: QObject | None, event: QEvent | None) -> bool:
+        """Drops on other widgets are drops on this one."""
+        kinds = {
+            QEvent.Type.DragEnter: self.dragEnterEvent,
+            QEvent.Type.DragLeave: self.dragLeaveEvent,
+            QEvent.Type.Drop: self.dropEvent,
+        }
+        take = None if event is None else kinds.get(event.type())
+        if take is None:
+            return False
+        take(event)
+        return True
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """A dashed frame, as boxes to drop things on have."""

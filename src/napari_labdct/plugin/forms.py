@@ -140,10 +140,10 @@ class Form(QWidget):
         while self._layout.count():
             item = self._layout.takeAt(0)
             layout, widget = item.layout(), item.widget()
-            if widget is not None:
-                widget.deleteLater()
             while layout is not None and layout.count():
-                layout.takeAt(0).widget().deleteLater()
+                _drop(layout.takeAt(0).widget())
+            if widget is not None:
+                _drop(widget)
 
     def _build(self) -> None:
         groups: dict[str, QFormLayout] = {}
@@ -274,6 +274,12 @@ def _value(parameters: Any, path: str) -> Any:
     for name in path.split("."):
         parameters = getattr(parameters, name)
     return parameters
+
+
+def _drop(widget: QWidget) -> None:
+    """Delete a widget; until Qt comes to it, it is not to be seen."""
+    widget.hide()
+    widget.deleteLater()
 
 
 def _new_layout() -> QFormLayout:

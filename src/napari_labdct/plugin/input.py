@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from napari_labdct.plugin.input_view import InputView
 
 
+EMPTY = "Nothing is open yet. To try it: File → Open Sample → LabDCT."
+"""What to do while there are no projections."""
+
+
 def is_input(layer: Layer) -> bool:
     """Whether a layer can be cleaned: a stack that is no result of cleaning."""
     results = ("cleaned", "difference")
@@ -71,6 +75,7 @@ class StackInput(QObject):
         self.opener.warned.connect(self.said)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self._count_singles)
+        viewer.dims.events.current_step.connect(self._describe)
         self._count_singles()
         self._show()
 
@@ -83,18 +88,28 @@ class StackInput(QObject):
     def close(self) -> None:
         """Let go of the viewer."""
         self.choice.close()
+        self._viewer.dims.events.current_step.disconnect(self._describe)
         events = self._viewer.layers.events
         for event in (events.inserted, events.removed):
             event.disconnect(self._count_singles)
 
     def _show(self, *_: object) -> None:
-        if self.layer is None:
-            self._view.set_info("", incomplete=False)
-        else:
-            stack = layers.stack_of(self.layer)
-            known = bool(np.isfinite(stack.omega).all()) or len(stack) == 1
-            self._view.set_info(layers.describe(stack), incomplete=not known)
+        self._describe()
         self.chosen.emit()
+
+    def _describe(self, event: object = None) -> None:
+        """Say what the chosen layer is, and the angle of the projection in view."""
+        layer = self.layer
+        if layer is None:
+            self._view.set_info(EMPTY, incomplete=False)
+            return
+        stack = layers.stack_of(layer)
+        text = layers.describe(stack)
+        known = bool(np.isfinite(stack.omega).all()) or len(stack) == 1
+        if known and len(stack) > 1:
+            omega = stack.omega[layers.index_of(self._viewer, layer)]
+            text += f"; in view: {omega:g}°"
+        self._view.set_info(text, incomplete=not known)
 
     def _set_scan(self, start: float, step: float, pixel_um: float) -> None:
         stack = self.layer

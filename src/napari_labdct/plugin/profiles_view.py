@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TOOLS = {
-    "draw": ("Draw", "Draw a line: press, drag, release."),
-    "move": ("Move", "Drag a line as a whole, or take it at one end."),
+    "draw": ("Draw", "Draw a line: press, drag, release.", "Ctrl+D"),
+    "move": ("Move", "Drag a line as a whole, or take it at one end.", "Ctrl+Shift+D"),
 }
 
 EXPORTS = {
@@ -55,7 +55,7 @@ class ProfilesView(Dock):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.tools = {key: button(name, tip) for key, (name, tip) in TOOLS.items()}
+        self.tools = {key: button(*words) for key, words in TOOLS.items()}
         for key, made in self.tools.items():
             made.setCheckable(True)
             made.setObjectName(key)

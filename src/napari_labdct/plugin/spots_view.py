@@ -61,7 +61,9 @@ class SpotsView(Dock):
         self.model = ModelView()
         self.clean_first.toggled.connect(self.model.setVisible)
         self.settings = settings
-        self.find = button("Find spots", "Find the spots of all projections.")
+        self.find = button(
+            "Find spots", "Find the spots of all projections.", "Ctrl+Shift+Return"
+        )
         self.cancel = button("Cancel", "Stop; spots found so far stay.")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)

@@ -49,9 +49,10 @@ class Task(QObject):
     """Runs one job at a time in the background.
 
     Signals, all in the window's thread: `changed` (State), `reported` (list of what
-    the job yielded since the last report), `progressed` (Progress, with the time
-    left in its words), `warned` and `failed` (one sentence), `ended` (after DONE or
-    FAILED; `cancelled` tells whether the job was stopped early).
+    the job yielded since the last report), `told` (what the job told from inside a
+    step), `progressed` (Progress, with the time left in its words), `warned` and
+    `failed` (one sentence), `ended` (after DONE or FAILED; `cancelled` tells whether
+    the job was stopped early).
 
     Parameters
     ----------
@@ -63,6 +64,7 @@ class Task(QObject):
 
     changed = Signal(object)
     reported = Signal(list)
+    told = Signal(object)
     progressed = Signal(object)
     warned = Signal(str)
     failed = Signal(str)
@@ -80,7 +82,7 @@ class Task(QObject):
         self.details = ""
         self._job: Job = _nothing
         self._worker: Any = None
-        self._stop = threading.Event()
+        self._stop, self.hurry = threading.Event(), threading.Event()
         self._began = 0.0
 
     def start(self, job: Job) -> None:
@@ -95,7 +97,7 @@ class Task(QObject):
         if self.state.is_busy:
             raise RuntimeError(f"{self.name} is already {self.state}")
         self._job, self.cancelled, self.details = job, False, ""
-        self._stop = threading.Event()
+        self._stop, self.hurry = threading.Event(), threading.Event()
         if self.urgent:
             self._run()
             return
@@ -106,7 +108,10 @@ class Task(QObject):
             self._go(State.WAITING)
 
     def cancel(self) -> None:
-        """Stop after the step at work; what is done stays done."""
+        """Stop after the step at work; what is done stays done.
+
+        Asked again, or by `abandon`, `hurry` is set: long steps look at it.
+        """
         if self.state is State.WAITING:
             Task._line.remove(self)
             self.cancelled = True
@@ -116,6 +121,13 @@ class Task(QObject):
             self.cancelled = True
             self._stop.set()
             self._go(State.STOPPING)
+        elif self.state is State.STOPPING:
+            self.hurry.set()
+
+    def abandon(self) -> None:
+        """Stop as soon as can be: nobody waits for the result any more."""
+        self.cancel()
+        self.hurry.set()
 
     def _run(self) -> None:
         from napari.qt.threading import create_worker

@@ -1,28 +1,35 @@
-"""The job behind *Train a denoiser*, and the curves it draws."""
+"""The jobs behind *Train a denoiser*."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_labdct.core import InputError, Progress
-from napari_labdct.plugin.drawing import Curve, Panel, Plot
+from napari_labdct.plugin.tasks import PACE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from napari_labdct.core import ProjectionStack
     from napari_labdct.core.geometry import Parameters
     from napari_labdct.learning import EpochReport
+    from napari_labdct.learning.run import StepReport
+    from napari_labdct.plugin.tasks import Task
 
 RECIPES = ("default", "Hovad et al. 2020")
 """Ways to train, by name; the second is the paper's."""
 
-TRAINING, VALIDATION, RATE = "#8a8f98", "#e5383b", "#15aabf"
+COUNTS = {RECIPES[0]: 48, RECIPES[1]: 181}
+"""Projections that a recipe simulates when there are none."""
+
+
+def is_paper(settings: Parameters) -> bool:
+    """Whether settings belong to the paper's recipe."""
+    return type(settings).__name__ == "Hovad2020Settings"
 
 
 def settings_of(recipe: str) -> Parameters:
@@ -61,13 +68,18 @@ class Training:
     folder
         The model folder.
     stack
-        Clean projections; None draws `count` random virtual ones.
+        Clean projections; None simulates `count` virtual ones, of random samples or,
+        for the paper's recipe, of its sample.
     count
-        How many random projections.
+        How many projections to simulate.
     device
         Where to train.
     resume
         Whether to go on with what the folder holds.
+    weights
+        Folder of ImageNet weights for the paper's recipe; None is PyTorch's cache.
+    download
+        Consent to fetch ImageNet weights that are missing.
     """
 
     settings: Parameters
@@ -76,6 +88,8 @@ class Training:
     count: int = 48
     device: str = "auto"
     resume: bool = False
+    weights: Path | None = None
+    download: bool = False
 
     def check(self) -> None:
         """Refuse what cannot be trained before anything is computed.
@@ -97,24 +111,15 @@ class Training:
                 "or press Resume to go on with it."
             )
 
-    def steps(self) -> Iterator[Any]:
-        """Train; yields the progress and the report of every epoch."""
-        from napari_labdct.plugin.tasks import leave_a_core
+    def steps(self, task: Task) -> Iterator[Any]:
+        """Train; yields the progress and the report of every epoch.
 
-        leave_a_core()
-        images: list[Any] = []
-        if self.stack is None:
-            from napari_labdct.workflows.training_scans import iter_clean_projections
-
-            seed = int(getattr(self.settings, "seed", 0))
-            about = {"samples": f"{self.count} drawn"}
-            for image in iter_clean_projections(self.count, seed):
-                images.append(image)
-                yield Progress(len(images), self.count, "simulating what to train on")
-        else:
-            about = {"samples": self.stack.source}
-            images = list(self.stack.frames())
-        yield Progress(0, 0, "first epoch")
+        Tells the task of the batches in between, and ends inside an epoch when the
+        task is in a hurry to stop.
+        """
+        images, about = yield from self._images()
+        yield Progress(0, 0, "first batch")
+        more = self._imagenet() | {"each_step": _teller(task)}
         reports = epochs_of(self.settings)(
             images,
             self.settings,
@@ -122,55 +127,79 @@ class Training:
             device=self.device,
             resume=self.resume,
             about=about,
+            **more,
         )
-        for report in reports:
-            yield report
-            yield Progress(
-                report.epoch,
-                report.epochs,
-                f"epoch {report.epoch} of {report.epochs}",
-            )
+        try:
+            for report in reports:
+                yield report
+                yield Progress(
+                    report.epoch,
+                    report.epochs,
+                    f"epoch {report.epoch} of {report.epochs}",
+                )
+        except _StopNow:
+            return
 
+    def search(self) -> Iterator[Any]:
+        """Search a learning rate; yields the progress and `RatePoint`s."""
+        from napari_labdct.learning.rate_search import iter_rate_search
 
-@dataclass
-class History:
-    """Reports of all epochs so far."""
-
-    reports: list[EpochReport] = field(default_factory=list)
-
-    @property
-    def best(self) -> EpochReport | None:
-        """The epoch whose model is kept."""
-        return min(self.reports, key=lambda each: each.validation_loss, default=None)
-
-    def plot(self) -> Plot:
-        """Losses, and the learning rate below them."""
-        if not self.reports:
-            return Plot(empty="Losses appear here after the first epoch.")
-        epoch = self._column("epoch")
-        best = self.best
-        marks = (
-            ((best.epoch, best.validation_loss, "the model that is kept"),)
-            if best
-            else ()
+        images, _ = yield from self._images()
+        yield Progress(0, 0, "trying learning rates")
+        yield from iter_rate_search(
+            images,
+            self.settings,  # type: ignore[arg-type]  # settings of either recipe
+            device=self.device,
+            **self._imagenet(),
         )
-        losses = Panel(
-            "loss",
-            "",
-            (
-                Curve(epoch, self._column("train_loss"), TRAINING, "training"),
-                Curve(epoch, self._column("validation_loss"), VALIDATION, "validation"),
-            ),
-            marks,
-        )
-        rate = Curve(epoch, self._column("learning_rate"), RATE, "learning rate")
-        panels = (losses, Panel("learning rate", "", (rate,)))
-        # A logarithm shows the slow end of a fall, and little of a short one.
-        values = np.concatenate(
-            [self._column(n) for n in ("train_loss", "validation_loss")]
-        )
-        wide = bool(values.min() > 0 and values.max() > 20 * values.min())
-        return Plot(panels, "epoch", "", wide)
 
-    def _column(self, name: str) -> Any:
-        return np.array([getattr(each, name) for each in self.reports], np.float64)
+    def _imagenet(self) -> dict[str, Any]:
+        """What only the paper's recipe asks for."""
+        if not is_paper(self.settings):
+            return {}
+        return {"weights": self.weights, "download": self.download}
+
+    def _images(self) -> Generator[Progress, None, tuple[list[Any], dict[str, Any]]]:
+        """Clean projections, and what the model card says of them."""
+        from napari_labdct.plugin.tasks import leave_a_core
+
+        leave_a_core()
+        if self.stack is not None:
+            return list(self.stack.frames()), {"samples": self.stack.source}
+        seed = int(getattr(self.settings, "seed", 0))
+        if is_paper(self.settings):
+            from napari_labdct.workflows.hovad2020 import iter_paper_projections
+
+            drawn = iter_paper_projections(self.count, seed)
+            words = f"virtual scan hovad2020, {self.count} projections, seed {seed}"
+        else:
+            from napari_labdct.workflows.training_scans import iter_clean_projections
+
+            drawn = iter_clean_projections(self.count, seed)
+            words = f"{self.count} drawn"
+        images = []
+        for image in drawn:
+            images.append(image)
+            yield Progress(len(images), self.count, "simulating what to train on")
+        return images, {"samples": words}
+
+
+class _StopNow(Exception):
+    """Ends a training inside an epoch."""
+
+
+def _teller(task: Task) -> Callable[[StepReport], None]:
+    """What a training calls after every batch; tells the task at its pace."""
+    batch: list[StepReport] = []
+    last = [0.0]
+
+    def tell(step: StepReport) -> None:
+        if task.hurry.is_set():
+            raise _StopNow
+        batch.append(step)
+        if time.monotonic() - last[0] >= PACE:
+            task.told.emit(list(batch))
+            batch.clear()
+            last[0] = time.monotonic()
+
+    return tell
