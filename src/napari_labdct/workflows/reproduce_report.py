@@ -36,6 +36,15 @@ OPEN = {
 }
 """Questions that the paper does not answer, and the setting that does."""
 
+EMPTY = 0.5
+"""Part of the grey values of spots below which a network has all but lost them."""
+
+COLLAPSED = (
+    "The network of the recipe has all but lost the spots: on few small spots an empty "
+    "image is nearly right, and short trainings with random weights settle there. What "
+    "it leaves of noise and gradient says little then."
+)
+
 
 @dataclass
 class Numbers:
@@ -122,7 +131,7 @@ def report(numbers: Numbers) -> str:
         ),
         ("projections", "181", len(numbers.spots)),
         ("images", "163 trained on, 18 validation", about.get("images", "")),
-        ("pixels joined", "2 (1015 px shown as 500)", numbers.binning),
+        ("pixels joined along a side", "2 (1015 px to 500)", numbers.binning),
         ("side of an image [px]", "500", recipe.content.size),
         ("images a batch", "1", recipe.batch),
         ("highest learning rate", "0.01, by search", recipe.learning_rate),
@@ -147,6 +156,8 @@ def report(numbers: Numbers) -> str:
         f"| {NAMES[name]} | {q.kept:.0%} | {q.noise:.1%} | {q.gradient:.1%} |"
         for name, q in numbers.quality.items()
     ]
+    if numbers.quality["paper"].kept < EMPTY:
+        lines += ["", COLLAPSED]
     lines += ["", "## What the paper leaves open, and the choice made", ""]
     lines += ["| question | setting | here |", "|---|---|---|"]
     lines += [
