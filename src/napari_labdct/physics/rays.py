@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_labdct.core import InputError
 from napari_labdct.physics.bundles import Bundle, Rays
 from napari_labdct.physics.footprint import opaque_box
 from napari_labdct.physics.trace import GRAZING, SMALL, dot, trace
@@ -103,7 +104,7 @@ class RayCaster:
         self.geometry, self.outline, self.margin = geometry, outline, margin
         self._opaque = opaque_box(geometry)
         self.response = response
-        self.device = torch.device(device)
+        self.device = _usable(device)
         self._block = _CACHED if self.device.type == "cpu" else _LAUNCHED
         order = polycrystal.grain_of
         full = np.flatnonzero(np.bincount(order, minlength=len(polycrystal)))
@@ -347,6 +348,20 @@ class RayCaster:
             slopes.append((ends[1] - ends[0]) / (2 * step))
         row, column, energy = torch.stack(slopes, dim=-1).unbind(0)
         return torch.stack([row, column], dim=1), energy.norm(dim=1)
+
+
+def _usable(name: str) -> torch.device:
+    """torch's device of that name, once it has proved to compute."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        why = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"The device {name!r} cannot be used ({why}): choose cpu, or another that "
+            "labdct info lists."
+        ) from error
+    return device
 
 
 def _blocks(count: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
