@@ -103,6 +103,15 @@ def main():
         scan, sample, spectrum, angles[: len(angles) // 2], settings
     )
     print(f"half of the projections take {fewer / wall:.2f} of the time")
+    some = angles[: min(len(angles), 20)]
+    _, whole, *_ = scan_seconds(scan, sample, spectrum, some, settings)
+    finer = scan.sample.model_copy(update={"element_size": 12 / 2 ** (1 / 3)})
+    twice = scan.model_copy(update={"sample": finer}).polycrystal()
+    _, double, *_ = scan_seconds(scan, twice, spectrum, some, settings)
+    print(
+        f"{len(twice.centre) / len(sample.centre):.2f} times the elements take "
+        f"{double / whole:.2f} times the processor's work"
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"memory      {peak:.2f} GB at most; photons {photons:.6g}")
 

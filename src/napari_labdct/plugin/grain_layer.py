@@ -95,6 +95,7 @@ def show_grains(sample: Polycrystal, name: str, viewer: ViewerModel) -> Layer:
     viewer.dims.ndisplay = 3
     viewer.reset_view()
     viewer.scene.camera.angles = VIEW_DEG
+    viewer.scene.camera.zoom *= 0.7  # a cylinder is longest along its diagonal
     return layer
 
 
