@@ -15,6 +15,7 @@ from napari_labdct.cli.looking import info, profile, spots
 from napari_labdct.cli.making import simulate, train
 from napari_labdct.cli.options import with_options
 from napari_labdct.cli.reproducing import reproduce
+from napari_labdct.cli.scoring import evaluate, identify
 from napari_labdct.core import InputError
 from napari_labdct.core.geometry import Parameters
 
@@ -35,6 +36,18 @@ def _preparation() -> Parameters:
     from napari_labdct.preparation import Preparation
 
     return Preparation()
+
+
+def _ways() -> Parameters:
+    from napari_labdct.workflows.routes import Way
+
+    return Way()
+
+
+def _setup() -> Parameters:
+    from napari_labdct.core import Geometry
+
+    return Geometry()
 
 
 def _virtual_scan() -> Parameters:
@@ -58,6 +71,8 @@ _VERBS: tuple[Callable[..., None], ...] = (
     prepare,
     clean,
     spots,
+    evaluate,
+    identify,
     profile,
     simulate,
     train,
@@ -68,6 +83,8 @@ _VERBS: tuple[Callable[..., None], ...] = (
 _MODELS: dict[str, tuple[str, Callable[[], Parameters]]] = {
     "prepare": ("steps", _preparation),
     "spots": ("find", _find_settings),
+    "evaluate": ("settings_of_ways", _ways),
+    "identify": ("setup", _setup),
     "simulate": ("scan", _virtual_scan),
     "train": ("training", _training_settings),
 }

@@ -24,27 +24,23 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
+SHOWN = 600
+"""Spots a frame at which ways are compared in a picture."""
 
-def iter_evaluate_measured(
+
+def iter_ways(
     stack: ProjectionStack,
-    truth: SpotTable,
     routes: Sequence[str] = tuple(ROUTES),
     *,
     denoiser: Denoiser | None = None,
     way: Way | None = None,
-    per_frame: Sequence[float] = (600,),
-    uncertain: SpotTable | None = None,
-    use: NDArray[np.bool_] | None = None,
-    protocol: Protocol | None = None,
-) -> Generator[Progress, None, pd.DataFrame]:
-    """Score ways to spots on a measured scan with indexed grains.
+) -> Generator[Progress, None, dict[str, SpotTable]]:
+    """Find the spots of a scan in several ways.
 
     Parameters
     ----------
     stack
         The scan.
-    truth, per_frame, uncertain, use, protocol
-        As in `score_indexed`.
     routes
         Some of `ROUTES`.
     denoiser, way
@@ -57,25 +53,55 @@ def iter_evaluate_measured(
 
     Returns
     -------
-    scores
-        As the generator's value, one row a way and number of spots: `route`,
-        `spots_per_frame`, `net` (recall with chance taken off),
-        `unexplained_per_frame`, `neutral`, and the recall by expected
-        signal-to-noise ratio as `recall_1_2`, `recall_2_3`, …
+    tables
+        As the generator's value: the spots that each way found.
     """
-    rows = []
+    found: dict[str, SpotTable] = {}
     total = len(routes) * len(stack)
     for number, route in enumerate(routes):
         tables = []
         for table in iter_route(stack, route, denoiser=denoiser, way=way):
             tables.append(table)
             yield Progress(number * len(stack) + len(tables), total, ROUTES[route])
+        found[route] = SpotTable.concatenate(tables)
+    return found
+
+
+def score_measured(
+    tables: dict[str, SpotTable],
+    truth: SpotTable,
+    per_frame: Sequence[float] = (600,),
+    *,
+    frames: Sequence[int] | None = None,
+    uncertain: SpotTable | None = None,
+    use: NDArray[np.bool_] | None = None,
+    protocol: Protocol | None = None,
+) -> pd.DataFrame:
+    """Score spots that several ways found on a measured scan with indexed grains.
+
+    Parameters
+    ----------
+    tables
+        Spots by way.
+    truth, per_frame, frames, uncertain, use, protocol
+        As in `score_indexed`.
+
+    Returns
+    -------
+    scores
+        One row a way and number of spots: `route`, `spots_per_frame`, `threshold`,
+        `net` (recall with chance taken off), `unexplained_per_frame`, `neutral`, and
+        recall and chance by expected signal-to-noise ratio as `recall_1_2`,
+        `chance_1_2`, `recall_2_3`, …
+    """
+    rows = []
+    for route, found in tables.items():
         scores = score_indexed(
-            SpotTable.concatenate(tables),
+            found,
             truth,
             per_frame,
             uncertain=uncertain,
-            frames=range(len(stack)),
+            frames=frames,
             use=use,
             protocol=protocol,
         )
@@ -89,9 +115,57 @@ def iter_evaluate_measured(
                 "neutral": score.neutral,
             }
             for part in score.by_snr.itertuples():
-                row[f"recall_{part.snr_from:g}_{part.snr_to:g}"] = part.recall
+                name = f"{part.snr_from:g}_{part.snr_to:g}"
+                row |= {f"recall_{name}": part.recall, f"chance_{name}": part.chance}
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def judged(tables: dict[str, SpotTable], scores: pd.DataFrame) -> dict[str, SpotTable]:
+    """The spots that each way is judged by: those above the threshold of its score.
+
+    Parameters
+    ----------
+    tables
+        Spots by way.
+    scores
+        As `score_measured` (its number of spots nearest to 600 a frame counts) or
+        `score_simulated` gives them.
+    """
+    kept = {}
+    for route, found in tables.items():
+        here = scores[scores["route"] == route]
+        if "spots_per_frame" in here and len(here):
+            nearest = (here["spots_per_frame"] - SHOWN).abs().to_numpy().argmin()
+            here = here.iloc[[int(nearest)]]
+        least = here["threshold"].min() if "threshold" in here else -np.inf
+        kept[route] = SpotTable(found.frame[found.frame["score"] >= least])
+    return kept
+
+
+def iter_evaluate_measured(
+    stack: ProjectionStack,
+    truth: SpotTable,
+    routes: Sequence[str] = tuple(ROUTES),
+    *,
+    denoiser: Denoiser | None = None,
+    way: Way | None = None,
+    per_frame: Sequence[float] = (600,),
+    uncertain: SpotTable | None = None,
+    use: NDArray[np.bool_] | None = None,
+    protocol: Protocol | None = None,
+) -> Generator[Progress, None, pd.DataFrame]:
+    """Find spots in several ways, as `iter_ways`, and score them: `score_measured`."""
+    tables = yield from iter_ways(stack, routes, denoiser=denoiser, way=way)
+    return score_measured(
+        tables,
+        truth,
+        per_frame,
+        frames=range(len(stack)),
+        uncertain=uncertain,
+        use=use,
+        protocol=protocol,
+    )
 
 
 def iter_simulated(
@@ -170,6 +244,69 @@ def _visible(
     return SpotTable(frame.assign(snr=np.where(hidden, 0.0, snr), hidden=hidden))
 
 
+def score_simulated(
+    tables: dict[str, SpotTable],
+    truth: SpotTable,
+    tolerance: float = 3.0,
+    band: tuple[float, float] = (2.0, 10.0),
+) -> pd.DataFrame:
+    """Score spots that several ways found on a simulated scan.
+
+    Every way is scored at the threshold that suits it best, so find spots with
+    thresholds as loose as those of `Way`.
+
+    Parameters
+    ----------
+    tables
+        Spots by way.
+    truth
+        As `iter_simulated` gives it.
+    tolerance
+        Largest distance between a found spot and a true one [px].
+    band
+        Expected signal-to-noise ratios for which the threshold is chosen.
+
+    Returns
+    -------
+    scores
+        One row a way: `route`, `threshold`, `precision`, `recall` and `f1` of the
+        spots in the band, `f1_above` and `average_precision` of all spots that are
+        at least as bright, `distance_px` and `intensity_ratio` (medians of spots
+        above an SNR of 5 that overlap no other), and by expected signal-to-noise
+        ratio `recall_…`, `precision_…`, `f1_…`, `distance_…` and `intensity_…`.
+    """
+    rows = []
+    for route, found in tables.items():
+        scores = sweep(found, truth, tolerance, least_snr=band[0], most_snr=band[1])
+        row: dict[str, object] = {"route": route}
+        if len(scores):
+            best = scores.iloc[int(scores["f1"].fillna(0).to_numpy().argmax())]
+            kept = ("threshold", "precision", "recall", "f1")
+            row |= {name: float(best[name]) for name in kept}
+            found = SpotTable(found.frame[found.frame["score"] >= best["threshold"]])
+        score = match_spots(found, truth, tolerance, least_snr=band[0])
+        alone = truth.frame.iloc[score.pairs["truth"]].reset_index(drop=True)
+        clear = alone["snr"] > 5
+        if "overlap" in alone:
+            clear &= ~alone["overlap"].astype(bool)
+        pairs = score.pairs[clear.to_numpy()]
+        row["f1_above"] = score.f1
+        row["average_precision"] = score.average_precision
+        row["distance_px"] = pairs["distance_px"].median()
+        row["intensity_ratio"] = pairs["intensity_ratio"].median()
+        for part in score.by_snr[score.by_snr["snr_to"] > band[0]].itertuples():
+            name = f"{part.snr_from:g}_{part.snr_to:g}"
+            row |= {
+                f"recall_{name}": part.recall,
+                f"precision_{name}": part.precision,
+                f"f1_{name}": part.f1,
+                f"distance_{name}": part.distance_px,
+                f"intensity_{name}": part.intensity_ratio,
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def iter_evaluate_simulated(
     stack: ProjectionStack,
     truth: SpotTable,
@@ -180,52 +317,9 @@ def iter_evaluate_simulated(
     tolerance: float = 3.0,
     band: tuple[float, float] = (2.0, 10.0),
 ) -> Generator[Progress, None, pd.DataFrame]:
-    """Score ways to spots on a simulated scan, each at its best threshold.
-
-    Parameters
-    ----------
-    stack, truth
-        As `iter_simulated` gives them.
-    routes, denoiser, way
-        As in `iter_route`.
-    tolerance
-        Largest distance between a found spot and a true one [px].
-    band
-        Expected signal-to-noise ratios for which the threshold is chosen.
-
-    Returns
-    -------
-    scores
-        As the generator's value, one row a way: `route`, `threshold`, `precision`,
-        `recall` and `f1` of the spots in the band, `f1_above` of all spots that
-        are at least as bright, `distance_px` and `intensity_ratio` (medians of
-        spots above an SNR of 5 that overlap no other), and the recall by expected
-        signal-to-noise ratio.
-    """
-    rows = []
-    total = len(routes) * len(stack)
-    for number, route in enumerate(routes):
-        tables = []
-        for table in iter_route(stack, route, denoiser=denoiser, way=way):
-            tables.append(table)
-            yield Progress(number * len(stack) + len(tables), total, ROUTES[route])
-        found = SpotTable.concatenate(tables)
-        scores = sweep(found, truth, tolerance, least_snr=band[0], most_snr=band[1])
-        best = scores.iloc[int(scores["f1"].fillna(0).to_numpy().argmax())]
-        kept = SpotTable(found.frame[found.frame["score"] >= best["threshold"]])
-        score = match_spots(kept, truth, tolerance, least_snr=band[0])
-        alone = truth.frame.iloc[score.pairs["truth"]].reset_index(drop=True)
-        clear = alone["snr"] > 5
-        if "overlap" in alone:
-            clear &= ~alone["overlap"].astype(bool)
-        pairs = score.pairs[clear.to_numpy()]
-        row = {"route": route, **best.drop("found").to_dict(), "f1_above": score.f1}
-        row["distance_px"] = pairs["distance_px"].median()
-        row["intensity_ratio"] = pairs["intensity_ratio"].median()
-        for part in score.by_snr.itertuples():
-            row[f"recall_{part.snr_from:g}_{part.snr_to:g}"] = part.recall
-        rows.append(row)
-    return pd.DataFrame(rows)
+    """Find spots in several ways, as `iter_ways`, and score them: `score_simulated`."""
+    tables = yield from iter_ways(stack, routes, denoiser=denoiser, way=way)
+    return score_simulated(tables, truth, tolerance, band)
 
 
 def drained(steps: Generator[Progress, None, Value]) -> Value:

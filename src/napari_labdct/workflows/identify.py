@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from napari_labdct.analysis.explain import Explanation, explain
 from napari_labdct.core import InputError, SpotTable
 from napari_labdct.physics.crystal import HC_KEV_ANGSTROM
 from napari_labdct.physics.trace import trace
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 ENERGIES = (15.0, 150.0)
 """Energies that reflect when no spectrum is given [keV]."""
+
+
+FAINTEST = 0.01
+"""Reflections below this part of the brightest are not expected to be seen."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,46 @@ def predict_reflections(
         )
     bright = table["intensity"] >= faintest * table["intensity"].max()
     return SpotTable(table[bright])
+
+
+def identify(
+    found: SpotTable,
+    grains: GrainList,
+    crystal: Crystal,
+    geometry: Geometry,
+    omega_deg: Sequence[float] | NDArray[np.float64],
+    *,
+    tolerance: float = 2.5,
+    faintest: float = FAINTEST,
+    **predicting: Any,
+) -> Explanation:
+    """Say which reflection of which grain every spot is, and what is missing.
+
+    Parameters
+    ----------
+    found
+        Found spots.
+    grains, crystal, geometry, omega_deg
+        As in `predict_reflections`.
+    tolerance
+        Largest distance between a spot and its reflection [px].
+    faintest
+        Reflections below this fraction of the brightest are not expected.
+    **predicting
+        Further arguments of `predict_reflections`.
+
+    Returns
+    -------
+    explanation
+        `spots` with grain, hkl and energy of each; `reflections` with whether each
+        was found; `missed`, `unexplained`; and the completeness of every `grain`.
+    """
+    predicted = predict_reflections(
+        grains, crystal, geometry, omega_deg, faintest=faintest, **predicting
+    )
+    rows, columns = geometry.detector.shape
+    hidden = int(geometry.beam_stop_mask().sum())
+    return explain(found, predicted, tolerance, area=rows * columns - hidden)
 
 
 def _strongest(
