@@ -76,12 +76,17 @@ def opening(folder: Path) -> None:
     }
     parts = {f"ImageInfo/{name}": raw for name, raw in info.items()}
     parts |= {
-        f"ImageData{i // 100 + 1}/Image{i + 1}": bytes(8192) for i in range(count)
+        f"ImageData{i // 100 + 1}/Image{i + 1}": bytes(2048) for i in range(count)
     }
     scan = write_ole(folder / "thousand.txrm", parts)
     for what, path in (("1,000 TIFF files", frames), (".txrm of 1,000", scan)):
+        busy = time.process_time()
         taken = seconds(lambda path=path: read_stack(path))
-        print(f"open {what:<18} {taken:8.3f} s   (to reach: 0.5)")
+        busy = (time.process_time() - busy) / 3
+        print(
+            f"open {what:<18} {taken:8.3f} s, {busy:.3f} s of them the processor's   "
+            "(to reach: 0.5)"
+        )
 
 
 def throughput(folder: Path, scan: Path, frames: int, size: int) -> None:

@@ -151,3 +151,28 @@ def test_what_a_list_lacks(tmp_path, text, words):
 def test_a_list_that_is_missing(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_grain_list(tmp_path / "none.csv")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_makers_own_reader_says_the_same(tmp_path, volume):
+    reader = pytest.importorskip("gm3dh5.file")
+    path = tmp_path / "map.h5"
+    write_grainmapper(path, *volume)
+    with h5py.File(path, "a") as file:  # what it wants to see besides
+        file["LabDCT/Data/Completeness"] = np.ones(SHAPE, "f4").T
+        file["LabDCT/Data/PhaseId"] = np.ones(SHAPE, "u1").T
+    found = read_grain_map(path)
+    with reader.GM3DResultFileReader(str(path)) as theirs:
+        number = np.asarray(theirs.grainids).T
+        turns = theirs.rotations
+        spacing, centre = theirs.spacing, theirs.center
+    np.testing.assert_array_equal(found.grain >= 0, number > 0)
+    assert found.spacing == pytest.approx(spacing[0])
+    middle = np.add(found.origin, (np.array(SHAPE) - 1) / 2 * found.spacing)
+    np.testing.assert_allclose(middle, centre)
+    for name, turn in turns.items():
+        (ours,) = np.unique(found.grain[number == name])
+        wanted = Rotation.from_quat(
+            [float(each) for each in (turn.b, turn.c, turn.d, turn.a)]
+        ).as_matrix()
+        np.testing.assert_allclose(found.orientation[ours], wanted, atol=1e-6)

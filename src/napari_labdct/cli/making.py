@@ -12,6 +12,7 @@ from napari_labdct.cli.common import Device, Values, bar, read, say
 from napari_labdct.cli.jobs import Scheduler, do, place
 from napari_labdct.cli.options import merged, validated
 from napari_labdct.cli.stopping import Stopping
+from napari_labdct.core import InputError
 
 if TYPE_CHECKING:
     from napari_labdct.learning import EpochReport
@@ -146,6 +147,7 @@ def train(
     from tqdm import tqdm
 
     from napari_labdct.learning import TrainingSettings, hovad2020, iter_epochs
+    from napari_labdct.learning.distributed import joined
 
     epochs: Iterator[EpochReport]
     if recipe == "hovad2020":
@@ -170,14 +172,25 @@ def train(
             list(images), settings, out, device=device, resume=resume, about=about
         )
     done = 0
-    with tqdm(epochs, "Training", most, unit="epoch") as progress:
+    with (
+        joined() as share,
+        tqdm(
+            epochs, "Training", most, unit="epoch", disable=not share.leads
+        ) as progress,
+    ):
+        if recipe == "hovad2020" and share.count > 1:
+            raise InputError(
+                "The recipe hovad2020 trains on batches of 1, as published: start it "
+                "in one process, without torchrun."
+            )
         for report in progress:
             done = report.epoch
             progress.set_postfix(
                 training=f"{report.train_loss:.4f}",
                 validation=f"{report.validation_loss:.4f}",
             )
-    say(f"{out}: trained for {done} epochs")
+    if share.leads:
+        say(f"{out}: trained for {done} epochs")
 
 
 Images = tuple[Iterable[Any], dict[str, Any]]

@@ -121,7 +121,8 @@ def find_frames(path: Path) -> tuple[list[TiffFrame], str]:
         size = path.stat().st_size
         with path.open("rb") as handle:
             directories = list(_directories(handle, size, path))
-        with tifffile.TiffFile(path) as tif:
+            handle.seek(0)
+            tif = tifffile.TiffFile(handle)
             pages = [_page_at(tif, i, at) for i, at in enumerate(directories)]
         frames = [
             _frame(path, i, directories[i], page, tif.byteorder, size)

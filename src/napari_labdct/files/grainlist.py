@@ -55,8 +55,12 @@ def read_grain_list(path: str | Path) -> GrainList:
     """
     path = Path(path)
     try:
-        table = pd.read_csv(path).rename(columns=str.lower)
-    except (OSError, ValueError) as error:
+        table = pd.read_csv(path).rename(columns=lambda name: str(name).lower())
+        if not isinstance(table.index, pd.RangeIndex):  # pandas makes names of them
+            raise ValueError("rows hold more values than there are headings")
+        for name in {*_PLACE, *_MATRIX, *_EULER, "diameter_um"} & set(table.columns):
+            table[name] = table[name].astype(np.float64)
+    except Exception as error:  # foreign bytes may break the parser in any way
         why = str(getattr(error, "strerror", None) or error).splitlines()[0]
         raise InputError(
             f"{path} cannot be read as a list of grains ({why}): give a CSV file "
@@ -77,6 +81,11 @@ def read_grain_list(path: str | Path) -> GrainList:
         raise InputError(
             f"{path.name} holds no orientations: give the columns u11 … u33, or "
             f"{', '.join(_EULER)}."
+        )
+    if not np.isfinite(matrix).all() or not np.isfinite(table[_PLACE]).all(axis=None):
+        raise InputError(
+            f"{path.name} holds a place or an orientation that is no number: complete "
+            "the row, or leave it out."
         )
     off = np.abs(matrix @ matrix.swapaxes(1, 2) - np.eye(3)).max(axis=(1, 2))
     if not (off < 0.01).all() or not (np.linalg.det(matrix) > 0).all():

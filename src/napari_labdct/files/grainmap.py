@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from napari_labdct.core import InputError
+from napari_labdct.files.lazy import reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,9 +83,11 @@ def read_grain_map(path: str | Path) -> GrainMap:
             for container in (containers or {}).values():
                 if "CellData" in container:
                     return _dream3d(container, path)
-    except OSError as error:
+    except InputError:
+        raise
+    except Exception as error:  # foreign bytes may break the library in any way
         raise InputError(
-            f"{path} cannot be read as a grain map ({error}): "
+            f"{path} cannot be read as a grain map ({reason(error)}): "
             "give a GrainMapper3D or DREAM.3D file."
         ) from error
     raise InputError(

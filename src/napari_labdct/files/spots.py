@@ -73,10 +73,13 @@ def read_spots(path: str | Path) -> SpotTable:
             return SpotTable(_read_hdf5(Path(path)))
         if kind in MATLAB:
             return SpotTable(read_matlab(Path(path)))
-        return SpotTable(pd.read_csv(path, dtype=object).apply(_values))
+        table = pd.read_csv(path, dtype=object)
+        if not isinstance(table.index, pd.RangeIndex):  # pandas makes names of them
+            raise ValueError("rows hold more values than there are headings")
+        return SpotTable(table.apply(_values))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (OSError, ValueError, KeyError, pd.errors.ParserError) as error:
+    except Exception as error:  # foreign bytes may break a parser in any way
         why = (str(getattr(error, "strerror", None) or error) or "empty").splitlines()
         raise InputError(
             f"{path} cannot be read as a spot table ({why[0]}): give a file written "

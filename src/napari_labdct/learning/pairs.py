@@ -112,6 +112,10 @@ class PairSource:
         )
         return draw_scene(np.ascontiguousarray(crop, np.float32), view, rng, self.look)
 
+    def rng(self, number: int, crop: int) -> np.random.Generator:
+        """What crop `crop` of batch `number` is drawn with."""
+        return np.random.default_rng([self.seed, number, crop])
+
     def get(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Batch `number`.
 
@@ -125,7 +129,7 @@ class PairSource:
         inputs = np.empty((self.batch, len(CHANNELS), self.crop, self.crop), np.float32)
         targets = np.empty((self.batch, 3, self.crop, self.crop), np.float32)
         for i in range(self.batch):
-            scene = self.scene(np.random.default_rng([self.seed, number, i]))
+            scene = self.scene(self.rng(number, i))
             view = scene.view
             inputs[i] = network_input(
                 scene.frame, scene.statistics, view.row, view.column

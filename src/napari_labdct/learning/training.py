@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_labdct.learning.devices import resolve_device
+from napari_labdct.learning.distributed import Share
 from napari_labdct.learning.folder import save_model
 from napari_labdct.learning.pairs import PairSource
-from napari_labdct.learning.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,9 +112,10 @@ def iter_epochs(
         validation = clean[::10]
         clean = [image for i, image in enumerate(clean) if i % 10] or list(clean)
     look, batch, seed = settings.look, settings.batch, settings.seed
-    source = PairSource(clean, look, settings.crop, batch, seed, bank)
+    share = Share.own()
+    source = share.source(PairSource(clean, look, settings.crop, batch, seed, bank))
     held_out = PairSource(validation, look, source.crop, batch, seed + 2**31, bank)
-    run = Run(settings, resolve_device(device), start)
+    run = share.run(settings, resolve_device(device), start)
     folder.mkdir(parents=True, exist_ok=True)
     if resume:
         run.load(folder)
@@ -141,8 +142,10 @@ def iter_epochs(
         run.history.append(row)
         if is_best:
             run.best = validation_loss
-            save_model(folder, run.average, settings, run.history, about or {})
-        run.save(folder)
+            if share.leads:
+                save_model(folder, run.average, settings, run.history, about or {})
+        if share.leads:
+            run.save(folder)
         yield report
         if settings.patience and waited >= settings.patience:
             return

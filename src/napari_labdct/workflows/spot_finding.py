@@ -13,6 +13,9 @@ from napari_labdct.workflows.cleanup import iter_clean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_labdct.core import ProjectionStack, SpotTable
     from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.cleanup import CleanFrame
