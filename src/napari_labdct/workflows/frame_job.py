@@ -102,6 +102,10 @@ class FrameJob(Parameters):
     def check(self, spots: int) -> None:
         """Look at the number of all spots, once every frame is done."""
 
+    def write_table(self, spots: SpotTable, path: Path) -> None:
+        """Write the spots of all frames."""
+        write_spots(spots, path)
+
     def fingerprint(self) -> str:
         """Equal for jobs with equal results: one goes on where the other stopped."""
         words = [type(self).__name__, __version__, self.model_dump_json(), self.stamp()]
@@ -300,7 +304,7 @@ class _Work:
         count = sum(int(each.get("count", 0)) for each in self.journal.entries())
         job.check(count)
         if self.table:
-            write_spots(self._spots(), self.table)
+            job.write_table(self._spots(), self.table)
         for name, file in self.files.items():
             output = self.outputs[name]
             file.close()

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_labdct.analysis.find import FindSettings
+from napari_labdct.files import write_spots
 from napari_labdct.workflows.frame_job import FrameJob, FrameResult, OpenJob
 from napari_labdct.workflows.scan_source import ScanSource
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-    from napari_labdct.core import ProjectionStack
+    from napari_labdct.core import ProjectionStack, SpotTable
     from napari_labdct.core.stack import Kind
     from napari_labdct.workflows.frame_job import Results
 
@@ -91,6 +92,11 @@ class SpotsJob(NetworkJob):
                 yield FrameResult(index, spots=table)
 
         return OpenJob(len(stack), {}, frames)
+
+    def write_table(self, spots: SpotTable, path: Path) -> None:
+        """Write the spots; GrainRecon's file holds the frames too."""
+        frames = self.source.open() if path.suffix.lower() == ".mat" else None
+        write_spots(spots, path, frames)
 
 
 def header(
