@@ -42,16 +42,17 @@ BACKGROUND = 100
 
 SMALL_TRAINING = {
     "encoder": "random",
-    "frozen_epochs": 2,
-    "unfrozen_epochs": 14,
-    "cycle": 14,
-    "patience": 14,
+    "frozen_epochs": 3,
+    "unfrozen_epochs": 9,
+    "cycle": 9,
+    "patience": 9,
     "rise": 0.3,
+    "batch": 4,
     "unfrozen_rate": 0.005,
-    "slowest_rate": 0.001,
-    "content": {"size": 256},
+    "slowest_rate": 0.002,
+    "content": {"size": 128},
     "network": {"width": 16, "blocks": (1, 1, 1, 1)},
-    "loss": {"perceptual": "random", "vgg_width": 16},
+    "loss": {"perceptual": "random", "vgg_width": 8},
 }
 """What one core of a processor trains within minutes."""
 
@@ -77,11 +78,11 @@ class Size:
 
     @classmethod
     def small(cls) -> Size:
-        """For a processor: few projections, a small network of random weights."""
+        """For a processor: binned frames, a small network of random weights."""
         from napari_labdct.learning.hovad2020 import Hovad2020Settings
 
         recipe = Hovad2020Settings.model_validate(SMALL_TRAINING)
-        return cls(1, 30, 9, recipe)
+        return cls(4, PROJECTIONS, 15, recipe)
 
     @classmethod
     def full(cls) -> Size:
