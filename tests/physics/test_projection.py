@@ -394,6 +394,23 @@ class TestImage:
         assert texture(dots) > 0.08  # beads, were nothing done
         assert texture(usual) < 0.03
 
+    def test_no_mesh_shows_in_images_of_grains(self, smooth):
+        """Where spots are images of grains, as with a detector far away."""
+        geometry = Geometry(
+            source_to_sample=6.6,
+            sample_to_detector=53,
+            detector=Detector(rows=1400, columns=900, pixel_size=24, blur_sigma=0.8),
+            source_size=3,
+        )
+        sample = one_grain(reflecting(12), 80, 8)
+        usual, many = (
+            project(sample, geometry, smooth, families=1, period=period).image
+            for period in (SimulationSettings().period, 0.5)
+        )
+        inside = many > 0.5 * many.max()
+        assert inside.sum() > 100
+        assert ((usual - many)[inside] / many[inside]).std() < 0.03
+
     def test_blur_is_source_and_detector(self, smooth):
         """The second moment of a point grain's spot is that of the point spread."""
         for blur, source in ((1.5, 0.0), (0.3, 40.0), (1.0, 20.0)):

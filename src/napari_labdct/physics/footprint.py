@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from napari_labdct.core import Geometry
 
-_ALONG, _SAFER = 1.5, 1.25  # finer than the period by, along a line, in a cube
+_ALONG, _SAFER = 1.5, 1.7  # finer than the period by, along a line, in a cube
 _FINEST = 8  # divisions of an element's edge, at most
 _PAINT_VARIANCE = 1 / 6  # what sharing a ray among four pixels adds to a spot [px²]
 
