@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 def spots(
     stack: Scans,
     find: Values,
-    out: Annotated[Path, typer.Option(help="Spot table to write (CSV).")] = Path(
-        "spots.csv"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(help="Spot table to write (.csv, .h5, or .mat for GrainRecon)."),
+    ] = Path("spots.csv"),
     model: Annotated[
         str,
         typer.Option(
