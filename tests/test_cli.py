@@ -15,7 +15,17 @@ from napari_labdct.cli.window import fill, has_screen
 from napari_labdct.files import read_spots, read_stack, write_stack
 from napari_labdct.learning import Denoiser
 
-VERBS = ("run", "prepare", "clean", "spots", "profile", "simulate", "train", "info")
+VERBS = (
+    "run",
+    "prepare",
+    "clean",
+    "spots",
+    "profile",
+    "simulate",
+    "train",
+    "reproduce",
+    "info",
+)
 
 
 @pytest.fixture
