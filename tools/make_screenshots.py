@@ -130,16 +130,24 @@ def empty(folder: Path) -> None:
 
 
 def spots(folder: Path) -> None:
-    """Spots found, one of them chosen in the table."""
+    """Spots found and named, one of them chosen in the table."""
+    from napari_labdct.files import sample_path
+
+    truth = sample_path().with_name("truth.csv")
     with window("Spots") as (viewer, widget):
         image = open_sample(viewer)
         spin(60, lambda: widget.find.isEnabled())
         widget.find.click()
         spin(300, lambda: widget.controller.task.state is State.DONE)
+        widget.ask_open = lambda *about: truth
+        widget.grains.click()
+        spin(60, lambda: "belong" in widget.message)
         layers.show_index(viewer, image, 5)
         viewer.scene.camera.zoom *= 1.5
         spin(0.5)
         widget.table.selectRow(min(600, widget.table.spots.rowCount() // 2))
+        # As if the mouse were on it.
+        widget.controller.points.hovered.emit(widget.table.chosen[0])
         shoot(viewer, folder, "window_spots")
 
 
