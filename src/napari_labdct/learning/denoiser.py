@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from napari_labdct.core import InputError
-from napari_labdct.learning.devices import resolve_device
+from napari_labdct.learning.devices import has_bfloat16, resolve_device
 from napari_labdct.learning.folder import load_model
 from napari_labdct.learning.hovad2020.apply import clean_whole
 from napari_labdct.learning.hovad2020.dynamic_unet import DynamicUNet
@@ -149,6 +149,12 @@ class Denoiser:
         probability = 1 / (1 + np.exp(-np.clip(prediction[1], -30, 30)))
         return Cleaned(image, probability.astype(np.float32))
 
+    @property
+    def _precision(self) -> torch.autocast:
+        """Half the width, and nearly twice as quick, where the hardware has it."""
+        able = has_bfloat16(self.device)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=able)
+
     def _whole(self, inputs: NDArray[np.float32], tile: int) -> NDArray[np.float32]:
         """The network's answer, tile by tile; smaller tiles where memory is short."""
         while True:
@@ -167,7 +173,7 @@ class Denoiser:
         answer = np.empty((2, *shape), np.float32)
         for inner, outer in _tiles(shape, tile, settings.reach, settings.multiple):
             x = torch.from_numpy(np.ascontiguousarray(inputs[(slice(None), *outer)]))
-            with torch.inference_mode():
+            with torch.inference_mode(), self._precision:
                 x = x[None].to(self.device, memory_format=torch.channels_last)
                 part = self.model(x)[0].float().cpu().numpy()
             within = tuple(
