@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tifffile
 from napari.layers._source import layer_source  # what napari's own reading sets
-from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_labdct.files import read_stack
 from napari_labdct.plugin import layers, lines
@@ -47,6 +48,7 @@ def finish(controller, wait):
 def test_an_empty_viewer_says_what_to_do(view, controller):
     assert not view.clean.isEnabled()
     assert "Open projections" in view.clean.toolTip()
+    assert "Open Sample" in view.input.info.text()
 
 
 def test_clean_adds_cleaned_and_difference(viewer, view, controller, layer, wait):
@@ -200,6 +202,26 @@ def test_a_dropped_folder_is_one_layer(viewer, view, controller, frames, wait):
     drop(view, [frames[0].parent])
     wait(lambda: len(viewer.layers))
     assert viewer.layers[0].data.shape == (3, 96, 128)
+
+
+def test_a_drop_beside_the_box_counts(viewer, view, controller, frames, wait):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(frames[0].parent))])
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    copy = Qt.DropAction.CopyAction
+    for event in (
+        QDragEnterEvent(QPoint(5, 5), copy, data, left, none),
+        QDropEvent(QPointF(5, 5), copy, data, left, none),
+    ):
+        QApplication.sendEvent(view, event)
+        assert event.isAccepted()
+    wait(lambda: len(viewer.layers) == 1)
+
+
+def test_the_angle_in_view_is_told(viewer, view, controller, layer):
+    layers.show_index(viewer, layer, 1)
+    omega = layers.stack_of(layer).omega[1]
+    assert view.input.info.text().endswith(f"in view: {omega:g}°")
 
 
 def test_angles_that_the_files_lack_can_be_given(

@@ -140,6 +140,18 @@ def test_lines_under_the_real_mouse(window, mouse, wait, tool):
     assert orange.sum() > 100
 
 
+def test_lines_drawn_by_hand_have_colours_of_their_own(window, mouse):
+    view = LineProfiles(window)
+    window.window.add_dock_widget(view, name="Line profiles")
+    image = layers.add_stack(window, draw_stack(3, 200, 200), "scan")
+    view.tools["draw"].click()
+    for row in (50, 90, 130):
+        mouse.drag(image, [(row, 20), (row, 100), (row, 180)])
+    drawn = lines.get_lines(window.layers["Lines"])
+    assert [line.name for line in drawn] == ["A", "B", "C"]
+    assert [line.colour for line in drawn] == list(lines.COLOURS[:3])
+
+
 @pytest.fixture
 def opened(make_napari_viewer, models, monkeypatch):
     """Open widgets as the menu does: napari wraps the viewer it hands them."""
