@@ -68,7 +68,7 @@ def processes(workers: int) -> Iterator[Pool]:
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=0,  # the machine's own; Dask would stop what it cannot spill
-            dashboard_address=None,
+            dashboard_address=":0",  # any free port: several runs may share a machine
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster) as client,
