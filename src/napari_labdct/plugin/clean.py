@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError, Progress
 from napari_labdct.plugin import layers
+from napari_labdct.plugin.calibrate import Calibration
 from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.clean_view import CleanView
 from napari_labdct.plugin.cleaning import Cleaning
@@ -61,7 +62,9 @@ class CleanController(QObject):
         self.input = StackInput(viewer, view.input)
         self.comparison = Comparison(viewer, view.compare)
         self.model = ModelChoice(view, view.model, models)
-        self._tasks = (self.task, self.glance, self.saving, self.model.task)
+        self.calibration = Calibration(view, self.input, self.model)
+        own = (self.task, self.glance, self.saving)
+        self._tasks = (*own, self.calibration.task, self.model.task)
         self._cleaning: Cleaning | None = None
         self._key = ("", "")
         self._input: Callable[[], Any] = lambda: None
@@ -87,6 +90,8 @@ class CleanController(QObject):
         self.input.failed.connect(self._trouble)
         self.model.chosen.connect(self._update)
         self.model.failed.connect(self._trouble)
+        self.calibration.said.connect(view.say)
+        self.calibration.failed.connect(self._trouble)
         for task in (self.task, self.glance, self.saving):
             task.failed.connect(self._trouble)
         for task in (self.task, self.glance):
@@ -103,7 +108,7 @@ class CleanController(QObject):
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
         for task in self._tasks:
-            task.cancel()
+            task.abandon()
         self.input.close()
         self._viewer.dims.events.current_step.disconnect(self._moved)
         self._viewer.layers.events.removed.disconnect(self._removed)
@@ -199,10 +204,12 @@ class CleanController(QObject):
         ready = self.model.ready and self.input.layer is not None
         self._view.set_state(busy.state, ready=ready)
         self._view.save.setEnabled(self.comparison.is_open and not busy.state.is_busy)
+        self.calibration.update()
         self._pause.start()
 
     def _removed(self, event: Any) -> None:
         """A layer that took part is gone: stop and forget."""
+        self.calibration.forget(event.value)
         shown = bool(self.comparison.layers) and not self.comparison.is_open
         if shown or (self._cleaning is not None and event.value is self._input()):
             self._forget()

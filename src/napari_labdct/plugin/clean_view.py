@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QLabel, QProgressBar, QWidget
 
+from napari_labdct.plugin.calibrate import CalibrateView
 from napari_labdct.plugin.compare_view import CompareView
 from napari_labdct.plugin.dock import Dock, button, row
 from napari_labdct.plugin.input_view import InputView
@@ -36,7 +37,8 @@ class CleanView(Dock):
         self.input.drop.also_on(self)
         self.add_section("Projections", self.input)
         self.model = ModelView()
-        self.add_section("Model", self.model)
+        self.calibrate = CalibrateView()
+        self.add_section("Model", self.model, self.calibrate)
         self._make_run()
         self.compare = CompareView()
         self.save = button("Save cleaned…", "Write the cleaned stack as TIFF.")

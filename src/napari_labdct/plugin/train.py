@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
 
-from napari_labdct.core import InputError, Progress
+from napari_labdct.core import InputError
 from napari_labdct.plugin import layers, settings
 from napari_labdct.plugin.choices import LayerChoice, bare
 from napari_labdct.plugin.forms import Form
 from napari_labdct.plugin.models import ModelShelf, shelf
-from napari_labdct.plugin.tasks import State, Task, time_left
+from napari_labdct.plugin.tasks import State, Task
 from napari_labdct.plugin.train_view import TrainView
 from napari_labdct.plugin.training import (
     COUNTS,
     RECIPES,
+    Clock,
     Training,
     settings_of,
 )
@@ -87,7 +87,7 @@ class TrainController(QObject):
         self._training: Training | None = None
         self.task = Task("Train a denoiser")
         self.search = Task("Find learning rate")
-        self._first: tuple[float, int] | None = None
+        self._clock = Clock()
         self._points: list[RatePoint] = []
         self._rate: float | None = None
         self.looking = Task("Look for devices", urgent=True)
@@ -148,7 +148,7 @@ class TrainController(QObject):
             self.history = History.of_folder(self.folder) if resume else History()
             self._view.pictures.hide()
         self._view.plot.show_plot(self.history.plot())
-        self._training, self._first = training, None
+        self._training, self._clock = training, Clock()
         self._view.say("")
         self.task.start(lambda: training.steps(self.task))
 
@@ -219,15 +219,8 @@ class TrainController(QObject):
         self._view.plot.show_plot(self.history.plot())
         if self.task.state is not State.RUNNING or self._training is None:
             return
-        last = steps[-1]
         epochs = int(getattr(self._training.settings, "epochs", 0))
-        done, total = (last.epoch - 1) * last.steps + last.step, epochs * last.steps
-        now = time.monotonic()
-        since, first = self._first = self._first or (now, done - 1)
-        left = time_left(Progress(done - first, total - first), now - since)
-        words = f"epoch {last.epoch} of {epochs}, batch {last.step} of {last.steps}"
-        words = " · ".join(part for part in (words, left) if part)
-        self._view.set_progress(Progress(done, total, words))
+        self._view.set_progress(self._clock.progress(steps[-1], epochs))
 
     def _report(self, reports: list[EpochReport]) -> None:
         self.history.reports.extend(reports)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_labdct.core import InputError, Progress
-from napari_labdct.plugin.tasks import PACE
+from napari_labdct.plugin.tasks import PACE, time_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -119,7 +119,7 @@ class Training:
         """
         images, about = yield from self._images()
         yield Progress(0, 0, "first batch")
-        more = self._imagenet() | {"each_step": _teller(task)}
+        more = self._imagenet() | {"each_step": teller(task)}
         reports = epochs_of(self.settings)(
             images,
             self.settings,
@@ -137,7 +137,7 @@ class Training:
                     report.epochs,
                     f"epoch {report.epoch} of {report.epochs}",
                 )
-        except _StopNow:
+        except StopNow:
             return
 
     def search(self) -> Iterator[Any]:
@@ -184,22 +184,42 @@ class Training:
         return images, {"samples": words}
 
 
-class _StopNow(Exception):
+class StopNow(Exception):
     """Ends a training inside an epoch."""
 
 
-def _teller(task: Task) -> Callable[[StepReport], None]:
-    """What a training calls after every batch; tells the task at its pace."""
-    batch: list[StepReport] = []
+def teller(task: Task) -> Callable[[Any], None]:
+    """What a training calls after every batch; tells the task lists at its pace.
+
+    It raises `StopNow` when the task is in a hurry to stop.
+    """
+    batch: list[Any] = []
     last = [0.0]
 
-    def tell(step: StepReport) -> None:
+    def tell(item: Any) -> None:
         if task.hurry.is_set():
-            raise _StopNow
-        batch.append(step)
+            raise StopNow
+        batch.append(item)
         if time.monotonic() - last[0] >= PACE:
             task.told.emit(list(batch))
             batch.clear()
             last[0] = time.monotonic()
 
     return tell
+
+
+class Clock:
+    """Progress of a training from batch to batch, with the time left."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def progress(self, step: StepReport, epochs: int) -> Progress:
+        """Batches done and in all, in words for people."""
+        done = (step.epoch - 1) * step.steps + step.step
+        total, now = epochs * step.steps, time.monotonic()
+        # A training that is resumed begins in the middle.
+        since, first = self._first = self._first or (now, done - 1)
+        left = time_left(Progress(done - first, total - first), now - since)
+        words = f"epoch {step.epoch} of {epochs}, batch {step.step} of {step.steps}"
+        return Progress(done, total, " · ".join(p for p in (words, left) if p))

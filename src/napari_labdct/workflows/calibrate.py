@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_labdct.calibration import statistics_of
-from napari_labdct.core import InputError
+from napari_labdct.core import InputError, Progress
 from napari_labdct.workflows.scan_traits import measure_traits, spread_over
 from napari_labdct.workflows.training_scans import (
     KINDS,
@@ -16,7 +16,7 @@ from napari_labdct.workflows.training_scans import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from napari_labdct.core import ProjectionStack
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         TrainingSettings,
         UNetSettings,
     )
+    from napari_labdct.learning.run import EachStep
     from napari_labdct.workflows.scan_traits import ScanTraits
     from napari_labdct.workflows.training_scans import Kind
 
@@ -59,6 +60,8 @@ def iter_calibrate(
     epochs: int | None = None,
     settings: TrainingSettings | None = None,
     device: str = "auto",
+    each_part: Callable[[Progress], None] | None = None,
+    each_step: EachStep | None = None,
 ) -> Iterator[EpochReport]:
     """Make a model of one's own scan, without labels.
 
@@ -82,6 +85,11 @@ def iter_calibrate(
         All else of the training; see `calibration_settings`.
     device
         Where to train.
+    each_part
+        Called while the scan is measured and spots are simulated; what it raises
+        ends the work, here as in `each_step`.
+    each_step
+        Called after every batch.
 
     Yields
     ------
@@ -112,16 +120,23 @@ def iter_calibrate(
     settings = settings or calibration_settings(start.settings)
     if epochs is not None:
         settings = settings.model_copy(update={"epochs": epochs})
+
+    def tell(done: int, total: int, what: str) -> None:
+        if each_part is not None:
+            each_part(Progress(done, total, what))
+
+    tell(0, 0, "measuring the scan")
     traits = measure_traits(stack)
     rng = np.random.default_rng(settings.seed)
     bank = BackgroundBank.of_scan(
         statistics_of(stack), spread_over(len(stack), FRAMES), rng, MeasuredLook()
     )
-    clean = list(
-        iter_clean_projections(
-            SAMPLES, settings.seed, kinds=kinds_like(traits), size=max(stack.shape[1:])
-        )
-    )
+    clean = []
+    for image in iter_clean_projections(
+        SAMPLES, settings.seed, kinds=kinds_like(traits), size=max(stack.shape[1:])
+    ):
+        clean.append(image)
+        tell(len(clean), SAMPLES, "simulating spots like the scan's")
     about = {
         "calibrated on": f"{stack.source or 'a scan'}, {len(stack)} projections",
         "started from": denoiser.name,
@@ -136,6 +151,7 @@ def iter_calibrate(
         start=start,
         bank=bank,
         about=about,
+        each_step=each_step,
     )
 
 
