@@ -16,7 +16,7 @@ from napari_labdct.workflows.evaluate import (
     iter_evaluate_simulated,
     iter_simulated,
 )
-from napari_labdct.workflows.routes import LOOSE, NETWORK, ROUTES, Way
+from napari_labdct.workflows.routes import DOUBTFUL, LOOSE, NETWORK, ROUTES, Way
 from napari_labdct.workflows.virtual_scan import VirtualScan
 
 SEED = 20260
@@ -42,7 +42,12 @@ def way_of(name):
     """Settings that suit the set-up."""
     width, arc, binning, _ = SUITED[name]
     return Way(
-        find=FindSettings(false_alarms=LOOSE, arc_length=arc, binning=binning),
+        find=FindSettings(
+            false_alarms=LOOSE,
+            least_probability=DOUBTFUL,
+            arc_length=arc,
+            binning=binning,
+        ),
         conventional=ConventionalSettings(log_sigma=width, least_area=4, offset=1.0),
         band_sigma=width,
     )

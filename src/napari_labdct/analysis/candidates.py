@@ -83,9 +83,9 @@ class Candidates:
             blur=self.blur[keep],
         )
 
-    def limited(self, highest: NDArray[np.float64]) -> Candidates:
-        """The same spots, none more significant than `highest`, shape (S,)."""
-        return replace(self, score=np.minimum(self.score, highest))
+    def scored(self, score: NDArray[np.float64]) -> Candidates:
+        """The same spots with other scores, shape (S,)."""
+        return replace(self, score=score)
 
     def cut_off(self, least_area: int) -> Candidates:
         """The same spots without their pixels below the cut."""

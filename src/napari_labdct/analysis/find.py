@@ -113,6 +113,7 @@ def find_spots(
     mask: NDArray[np.bool_] | None = None,
     settings: FindSettings | None = None,
     threshold: float | None = None,
+    by_network: bool = False,
     projection: int = 0,
     omega_deg: float = np.nan,
 ) -> SpotTable:
@@ -147,6 +148,10 @@ def find_spots(
     threshold
         Least significance [standard deviations] in place of the one that
         follows from `settings.false_alarms`.
+    by_network
+        Score spots by `probability` alone. In a frame about whose scan nothing is
+        known, streaks that stay are as significant as spots, and only their look
+        tells them apart.
     projection, omega_deg
         0-based index and rotation angle [deg], for the table.
 
@@ -174,6 +179,7 @@ def find_spots(
             **_binned(signal, sigma, residual, probability, mask, settings.binning),
             settings=settings.model_copy(update={"binning": 1}),
             threshold=threshold,
+            by_network=by_network,
             projection=projection,
             omega_deg=omega_deg,
         )
@@ -192,9 +198,12 @@ def find_spots(
         spots = _from_cleaned(signal / sigma, fine, best, use, threshold, settings)
     if probability is not None:
         likely = largest(probability.ravel()[spots.pixels], spots.spot)
-        spots = spots.limited(TRUST + _log_odds(likely))
-        believed = likely >= settings.least_probability
-        spots = spots.only(believed & (spots.score >= threshold))
+        spots = spots.only(likely >= settings.least_probability)
+        likely = likely[likely >= settings.least_probability]
+        word = TRUST + _log_odds(likely)
+        spots = spots.scored(word if by_network else np.minimum(spots.score, word))
+        if not by_network:
+            spots = spots.only(spots.score >= threshold)
     spots = spots.blunt(units, settings.point_spread)
     spots = spots.cut_off(settings.least_area)
     return spot_table(

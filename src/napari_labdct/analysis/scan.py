@@ -183,10 +183,12 @@ def _background(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float
     steps = np.abs(np.diff(values))
     noise = 1.4826 * float(np.median(steps)) / np.sqrt(2)
     at = np.arange(values.size)
+    before = np.zeros(0, np.bool_)
     for _ in range(6):
         keep = values <= background + 3 * noise
-        if np.count_nonzero(keep) < 3:
+        if np.count_nonzero(keep) < 3 or np.array_equal(keep, before):
             break
+        before = keep
         bridged = np.interp(at, at[keep], values[keep])
         background = ndimage.median_filter(bridged, window, mode="reflect")
         noise = float(np.quantile(np.abs(values - background)[keep], 0.683))

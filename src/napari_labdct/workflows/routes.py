@@ -35,7 +35,7 @@ ROUTES: dict[str, str] = {
 NETWORK = ("network-single", "network")
 """Those of `ROUTES` that need a denoiser."""
 
-LOOSE = 400.0
+LOOSE, DOUBTFUL = 400.0, 0.02
 """False alarms a frame allowed when thresholds are chosen afterwards."""
 
 
@@ -46,7 +46,7 @@ class Way(Parameters):
     """
 
     find: FindSettings = Field(
-        FindSettings(false_alarms=LOOSE),
+        FindSettings(false_alarms=LOOSE, least_probability=DOUBTFUL),
         description="All ways but the conventional one.",
     )
     conventional: ConventionalSettings = Field(

@@ -51,22 +51,20 @@ def spots_of(
     mask
         Pixels to leave out, such as a beam stop's, shape (rows, columns).
     """
-    if done.statistics.static is None:
-        signal, residual = done.image, done.residual
-    else:
+    settings = settings or FindSettings()
+    alone = done.statistics.static is None
+    if not alone:
         # With the scan's median nothing but spots and noise is left, and matched
         # filters find the weakest; the network only speaks against.
-        signal, residual = done.residual, None
-        settings = settings or FindSettings()
         doubt = min(settings.least_probability, NO_SPOT)
         settings = settings.model_copy(update={"least_probability": doubt})
     return find_spots(
-        signal,
+        done.residual,
         judging_sigma(done.statistics),
-        residual=residual,
         probability=done.probability,
         mask=mask,
         settings=settings,
+        by_network=alone,
         projection=done.index,
         omega_deg=omega_deg,
     )
