@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -369,3 +371,34 @@ def test_a_short_training_finds_spots_it_never_saw(clean_projections, tmp_path):
             scores.append(np.corrcoef(units, truth)[0, 1])
     assert np.median(after) > 0.8
     assert np.median(after) > np.median(before) + 0.15
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no resource module there")
+def test_a_claim_of_any_size_costs_no_memory(small_model, tmp_path):
+    import resource
+
+    for file in small_model.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["network"] |= {"base": 256, "depth": 6}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="does not hold the weights"):
+        Denoiser.load(tmp_path, "cpu")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+def test_every_epoch_stands_in_the_history(clean_projections, tmp_path):
+    reports = list(iter_epochs(clean_projections, SMALL, tmp_path, device="cpu"))
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 1 + len(reports)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"no checkpoint", pickle.dumps(print, protocol=2)]
+)
+def test_a_damaged_checkpoint_is_said(clean_projections, tmp_path, damage):
+    next(iter_epochs(clean_projections, SMALL, tmp_path, device="cpu"))
+    (tmp_path / "last.pt").write_bytes(damage)
+    with pytest.raises(InputError, match="damaged"):
+        next(iter_epochs(clean_projections, SMALL, tmp_path, device="cpu", resume=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -33,7 +34,7 @@ def load_checkpoint(
     Raises
     ------
     InputError
-        If there is none, or it was written under other settings.
+        If there is none, it is damaged, or it was written under other settings.
     """
     file = folder / CHECKPOINT
     if not file.is_file():
@@ -41,8 +42,15 @@ def load_checkpoint(
             f"{folder} holds no interrupted training (no {CHECKPOINT}): "
             "start a new one, or name the right folder."
         )
-    state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
-    if state["settings"] != settings.model_dump_json():
+    try:
+        state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+        written = state["settings"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as bad:
+        raise InputError(
+            f"{file} cannot be read ({type(bad).__name__}): the file is damaged; "
+            "start a new training."
+        ) from bad
+    if written != settings.model_dump_json():
         raise InputError(
             f"{folder} was trained with other settings: resume with the "
             "settings in its config.json, or train into a new folder."

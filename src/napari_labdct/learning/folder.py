@@ -140,8 +140,10 @@ def load_model(folder: Path) -> tuple[SpotNet | DynamicUNet, dict[str, Any]]:
             )
     try:
         config = json.loads(config_file.read_text(encoding="utf-8"))
-        model = _network(config, config_file)
-        model.load_state_dict(load_file(weights_file))
+        # Without memory until the weights are seen to fit: a config may claim any size.
+        with torch.device("meta"):
+            model = _network(config, config_file)
+        model.load_state_dict(load_file(weights_file), assign=True)
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         if isinstance(error, InputError):
             raise
@@ -154,7 +156,7 @@ def load_model(folder: Path) -> tuple[SpotNet | DynamicUNet, dict[str, Any]]:
             f"{weights_file} does not hold the weights that config.json describes: "
             "the file is damaged; get the model folder again."
         ) from error
-    return model.eval(), config
+    return model.float().eval(), config
 
 
 def _network(config: dict[str, Any], config_file: Path) -> SpotNet | DynamicUNet:

@@ -73,9 +73,13 @@ class RateCurve:
 
     @property
     def suggestion(self) -> float:
-        """Learning rate at which the smoothed loss falls most steeply."""
+        """Learning rate at which the smoothed loss falls most steeply.
+
+        Looked for before its lowest value: beyond, the loss jumps up and down.
+        """
         slope = np.gradient(self.smoothed, np.log(self.rate))
-        return float(self.rate[int(np.argmin(slope))])
+        last = max(2, int(np.argmin(self.smoothed)) + 1)
+        return float(self.rate[int(np.argmin(slope[:last]))])
 
 
 def iter_rates(

@@ -29,7 +29,10 @@ RANGE = (1e-6, 1.0)
 """Learning rates of the default recipe that are tried."""
 
 BATCHES = 4
-"""Batches of the default recipe that take turns: their own spread hides little."""
+"""Batches of the default recipe that take turns."""
+
+SMOOTHING = 0.8
+"""Decay of the running mean: it spans the batches in turn, and lags little behind."""
 
 
 def iter_rate_search(
@@ -41,6 +44,8 @@ def iter_rate_search(
     download: bool = False,
 ) -> Iterator[RatePoint]:
     """Loss of a fresh network while the learning rate rises.
+
+    The default recipe's loss is relative to that of the untrained network.
 
     Parameters
     ----------
@@ -82,13 +87,22 @@ def iter_rate_search(
         model.parameters(), weight_decay=settings.weight_decay
     )
 
+    first: list[float] = []
+
     def loss(number: int) -> torch.Tensor:
+        turn = number % BATCHES
         inputs, targets = (
-            torch.from_numpy(part).to(target) for part in source.get(number % BATCHES)
+            torch.from_numpy(part).to(target) for part in source.get(turn)
         )
-        return default_loss(model(inputs), targets, settings.loss)
+        value = default_loss(model(inputs), targets, settings.loss)
+        if turn == len(first):
+            # The lowest rates change nothing: this is the untrained network's loss.
+            first.append(value.item())
+        # Losses of batches differ twentyfold, which would hide what the rate does: the
+        # value is relative to the batch's own beginning, the gradient as in training.
+        return value + (value / first[turn] - value).detach()
 
     low, high = RANGE
     yield from iter_rates(
-        model, optimiser, loss, lowest=low, highest=high, smoothing=0.9, stop=10
+        model, optimiser, loss, lowest=low, highest=high, smoothing=SMOOTHING, stop=10
     )

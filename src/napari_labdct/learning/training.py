@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_labdct.learning.devices import resolve_device
 from napari_labdct.learning.distributed import Share
-from napari_labdct.learning.folder import save_model
+from napari_labdct.learning.folder import save_model, save_table
 from napari_labdct.learning.pairs import PairSource
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def iter_epochs(
             if share.leads:
                 save_model(folder, run.average, settings, run.history, about or {})
         if share.leads:
+            save_table(folder / "history.csv", run.history)
             run.save(folder)
         yield report
         if settings.patience and waited >= settings.patience:

@@ -42,15 +42,20 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(outside)
         self.conv2 = _conv(outside, outside, 3, 1)
         self.bn2 = nn.BatchNorm2d(outside)
+        self.stride = stride
         self.downsample: nn.Sequential | None = None
         if stride != 1 or inside != outside:
             self.downsample = nn.Sequential(
-                _conv(inside, outside, 1, stride), nn.BatchNorm2d(outside)
+                _conv(inside, outside, 1, 1), nn.BatchNorm2d(outside)
             )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, inside, rows, columns) to (batch, outside, …)."""
-        shortcut = x if self.downsample is None else self.downsample(x)
+        shortcut = x
+        if self.downsample is not None:
+            # The same as a stride of the 1 × 1 convolution, whose gradient some
+            # builds of PyTorch 2.13 write beyond their memory on a CPU.
+            shortcut = self.downsample(x[..., :: self.stride, :: self.stride])
         out = functional.relu(self.bn1(self.conv1(x)))
         return functional.relu(self.bn2(self.conv2(out)) + shortcut)
 
