@@ -99,10 +99,6 @@ class FrameJob(Parameters):
         """
         return self
 
-    def scan(self) -> ProjectionStack | None:
-        """The scan the job reads, for tables that hold frames too."""
-        return None
-
     def check(self, spots: int) -> None:
         """Look at the number of all spots, once every frame is done."""
 

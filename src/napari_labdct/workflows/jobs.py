@@ -75,10 +75,6 @@ class SpotsJob(NetworkJob):
 
     settings: FindSettings = FindSettings()
 
-    def scan(self) -> ProjectionStack:
-        """The scan, whose frames the table for GrainRecon holds too."""
-        return self.source.open()
-
     def open(self) -> OpenJob:
         """Open scan and model."""
         from napari_labdct.workflows.spot_finding import iter_spots
