@@ -4,6 +4,7 @@
         python tools/make_screenshots.py [folder] [name …]
 
 Every picture is a real window with the sample scan in it, worked as a user would.
+With LABDCT_THEME=light in the environment they are those of napari's light theme.
 """
 
 import os
@@ -39,6 +40,7 @@ def spin(seconds: float, until: Callable[[], bool] = lambda: False) -> None:
 @contextmanager
 def window(*widgets: str) -> Iterator[Any]:
     viewer = napari.Viewer(title="napari", show=True)
+    viewer.theme = os.environ.get("LABDCT_THEME", "dark")
     viewer.window.resize(*SIZE)
     made = [
         viewer.window.add_plugin_dock_widget("napari-labdct", name, tabify=True)[1]

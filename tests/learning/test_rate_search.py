@@ -32,6 +32,16 @@ def test_the_rate_rises_and_one_is_suggested(clean):
     assert RANGE[0] < curve.suggestion < RANGE[1]
 
 
+def test_batches_that_differ_do_not_hide_the_rate(clean):
+    # One image in two is a hundred times as bright: so differ the losses.
+    unlike = [clean[0], 100 * clean[1]]
+    settings = TINY.model_copy(update={"crop": 64, "network": UNetSettings(base=8)})
+    points = list(iter_rate_search(unlike, settings, device="cpu"))
+    slow = [point.smoothed for point in points if point.rate < 1e-5]
+    assert slow == pytest.approx([1] * len(slow), rel=0.01)
+    assert 2e-4 < RateCurve.of(points).suggestion < 5e-2
+
+
 class Enough(Exception):
     pass
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,9 +31,6 @@ RANGE = (1e-6, 1.0)
 
 BATCHES = 4
 """Batches of the default recipe that take turns."""
-
-SMOOTHING = 0.8
-"""Decay of the running mean: it spans the batches in turn, and lags little behind."""
 
 
 def iter_rate_search(
@@ -102,7 +100,10 @@ def iter_rate_search(
         # value is relative to the batch's own beginning, the gradient as in training.
         return value + (value / first[turn] - value).detach()
 
-    low, high = RANGE
-    yield from iter_rates(
-        model, optimiser, loss, lowest=low, highest=high, smoothing=SMOOTHING, stop=10
-    )
+    (low, high), recent = RANGE, deque[float](maxlen=BATCHES)
+    for point in iter_rates(
+        model, optimiser, loss, lowest=low, highest=high, smoothing=0.8, stop=10
+    ):
+        # A mean over one turn of the batches has no ripple and lags little behind.
+        recent.append(point.loss)
+        yield point._replace(smoothed=sum(recent) / len(recent))

@@ -171,8 +171,8 @@ def _marks(
         return ()
     layer = peak_layer(sources)
     table = profile_peaks(profile, layer)
-    names = ("position_px", "height", "background", "fwhm_px", "snr")
-    peaks = np.stack([table[name].to_numpy(np.float64) for name in names], axis=1)
+    names = ["position_px", "height", "background", "fwhm_px", "snr"]
+    peaks = table[names].to_numpy(np.float64)
     peaks = peaks[np.argsort(-peaks[:, 1])][:MOST_MARKS]
     peaks = peaks[peaks[:, 1] >= LEAST_MARK * peaks[:, 1].max(initial=0.0)]
     return tuple(
