@@ -135,7 +135,7 @@ class Dock(QWidget):
         else:
             page.setPlainText(text)
         QVBoxLayout(window).addWidget(page)
-        window.resize(640, 520)
+        window.resize(720, 600)
         window.show()
 
     def showEvent(self, event: QShowEvent | None) -> None:
