@@ -72,6 +72,11 @@ class SimulateView(Dock):
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.words = QLabel()
+        for part in (self.progress, self.words):
+            # Their place at the end is kept, so that nothing moves as jobs come and go.
+            policy = part.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            part.setSizePolicy(policy)
         self.add_section(
             "Simulate",
             row(self.live, self.grains, even=True),
