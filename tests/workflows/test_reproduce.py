@@ -12,7 +12,7 @@ from napari_labdct.learning.hovad2020 import Hovad2020Settings
 from napari_labdct.workflows.evaluate import drained
 from napari_labdct.workflows.reproduce import SMALL_TRAINING, Size, iter_reproduce
 from napari_labdct.workflows.reproduce_figures import Trial, lines_of
-from napari_labdct.workflows.reproduce_report import OPEN, quality
+from napari_labdct.workflows.reproduce_report import OPEN, fidelity, quality
 
 FIGURES = ("fig1.png", "fig3.png", "fig4.png", "fig5.png")
 
@@ -68,6 +68,41 @@ def test_the_default_model_is_judged_beside_it(done):
     assert numbers.quality["default"].gradient < 0.05
     assert numbers.quality["default"].noise < 0.2
     assert 0.7 < numbers.quality["default"].kept < 1.3
+
+
+class TestFidelity:
+    @pytest.fixture
+    def trial(self):
+        from napari_labdct.calibration import FrameStatistics
+
+        content = np.full((20, 20), 4, np.float32)
+        content[3:6, 3:6] = 200
+        content[10:13, 10:13] = 50
+        frame = np.where(content < 5, 100, content).astype(np.float32)
+        known = FrameStatistics(frame, np.ones_like(frame))
+        return Trial(frame, content, known, {})
+
+    def test_the_content_image_itself_is_faithful(self, trial):
+        trial.answers["paper"] = trial.truth
+        found = fidelity(trial, 100)
+        assert (found.bright, found.dark, found.background) == (1, 1, (4, 0))
+
+    def test_an_empty_answer_has_lost_everything(self, trial):
+        trial.answers["paper"] = np.full_like(trial.truth, 4)
+        found = fidelity(trial, 100)
+        assert (found.bright, found.dark, found.background) == (0, 0, (4, 0))
+
+    def test_an_untouched_input_has_kept_its_background(self, trial):
+        trial.answers["paper"] = trial.frame
+        found = fidelity(trial, 100)
+        assert (found.bright, found.dark, found.background) == (1, 1, (100, 0))
+
+
+def test_the_report_tells_of_its_own_kind_of_input(done):
+    folder, _, numbers, _ = done
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    level, scatter = numbers.fidelity.background
+    assert f"| where no spot is | 4 | {level:.1f} ± {scatter:.1f} |" in text
 
 
 def test_the_full_size_is_the_papers():

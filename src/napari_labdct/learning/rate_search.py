@@ -70,7 +70,11 @@ def iter_rate_search(
     if isinstance(settings, Hovad2020Settings):
         settings.check()
         run = TrainingRun(settings, target, None, weights, download)
-        images = content_images(clean, settings.network.scaling.pedestal)
+        images = content_images(
+            clean,
+            settings.network.scaling.pedestal,
+            settings.content.white_percentile,
+        )
         pairs = ContentPairs(images, settings.content, settings.batch, settings.seed)
         yield from run.iter_rates(pairs)
         return

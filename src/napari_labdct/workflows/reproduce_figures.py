@@ -75,8 +75,8 @@ def draw_pairs(shown: Shown, path: Path) -> None:
     for name, answer in trial.answers.items():
         pictures[f"prediction, {NAMES[name]}"] = answer
     for panel, (title, image) in zip(axes, pictures.items(), strict=True):
-        _picture(panel, image, 0, 160, title)
-    _save(figure, path, "Figure 1: a projection that was not trained on, 8 bit")
+        _picture(panel, image[_middle(image)], 0, 255, title)
+    _save(figure, path, "Figure 1: part of a projection that was not trained on, 8 bit")
 
 
 def draw_losses(shown: Shown, path: Path) -> None:
@@ -171,6 +171,12 @@ def lines_of(trial: Trial) -> dict[str, Line]:
         lines[name] = (row, column - half), (row, column + half)
     edge = 0.04 * rows
     return lines | {"C": ((edge, edge), (edge, columns - 1 - edge))}
+
+
+def _middle(image: NDArray[np.float32]) -> tuple[slice, ...]:
+    """The part beside the beam stop where spots are large enough to be seen."""
+    rows, columns = image.shape
+    return slice(rows // 8, rows * 5 // 8), slice(columns // 2, columns)
 
 
 def _figure(width: float, height: float) -> Any:

@@ -26,6 +26,7 @@ OPEN = {
     "Gram matrices compared": "loss.gram",
     "Where the encoder's weights come from": "encoder",
     "Feature maps of the first stage (64: ResNet34)": "network.width",
+    "Percentile of a projection that becomes white": "content.white_percentile",
     "Learning rate searched anew (or the 0.01 given)": "find_rate",
     "Highest learning rate once all layers train": "unfrozen_rate",
     "Epochs without improvement that end it": "patience",
@@ -60,6 +61,8 @@ class Numbers:
         Time that training took [s].
     cleaning, quality
         Seconds a frame, and `Quality`, by network.
+    fidelity
+        How the recipe's network answers the kind of input it was trained on.
     """
 
     recipe: Hovad2020Settings
@@ -68,6 +71,7 @@ class Numbers:
     spots: list[int] = field(default_factory=list)
     seconds: float = 0.0
     cleaning: dict[str, float] = field(default_factory=dict)
+    fidelity: Fidelity | None = None
     quality: dict[str, Quality] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     best_epoch: int = 0
@@ -97,6 +101,42 @@ class Quality:
     kept: float
     noise: float
     gradient: float
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How near an answer is to a content image, in grey values of 8 bit.
+
+    Attributes
+    ----------
+    bright, dark
+        Grey values of spots brighter and darker than the background, above black:
+        answer over content, by least squares.
+    background
+        Mean and scatter of the answer where no spot is; 4 in a content image.
+    """
+
+    bright: float
+    dark: float
+    background: tuple[float, float]
+
+
+def fidelity(trial: Trial, background: float) -> Fidelity:
+    """Judge the recipe's answer to a synthetic input of that background."""
+    content, answer = trial.truth, trial.answers["paper"]
+    black = float(content.min())
+    empty = trial.frame != content
+
+    def slope(chosen: Any) -> float:
+        true, seen = content[chosen] - black, answer[chosen] - black
+        return float(np.sum(seen * true) / max(1.0, float(np.sum(true**2))))
+
+    rest = answer[empty]
+    return Fidelity(
+        slope(~empty & (content > background)),
+        slope(~empty & (content < background)),
+        (float(rest.mean()), float(rest.std())),
+    )
 
 
 def quality(trial: Trial, name: str) -> Quality:
@@ -149,6 +189,16 @@ def report(numbers: Numbers) -> str:
     lines = ["# Hovad et al. 2020, reproduced", ""]
     lines += ["| | paper | here |", "|---|---|---|"]
     lines += [f"| {name} | {paper} | {here} |" for name, paper, here in rows]
+    if (found := numbers.fidelity) is not None:
+        level, scatter = found.background
+        lines += ["", "## On the kind of input it was trained on (figure 1)", ""]
+        lines += ["| of 8 bit | content image | recipe of Hovad et al. 2020 |"]
+        lines += ["|---|---|---|"]
+        lines += [
+            f"| spots brighter than the background | 100% | {found.bright:.0%} |",
+            f"| spots darker than it | 100% | {found.dark:.0%} |",
+            f"| where no spot is | 4 | {level:.1f} ± {scatter:.1f} |",
+        ]
     lines += ["", "## On a frame that looks measured (figures 4 and 5)", ""]
     lines += ["| | grey values of spots kept | noise left | gradient left |"]
     lines += ["|---|---|---|---|"]

@@ -24,6 +24,17 @@ class TestGrey:
         # 926 / 257 = 3.60; (0.5 · 64609 + 926) / 257 = 129.3; 0.002: 4.1
         assert content_image(photons, 926).tolist() == [[4, 255], [129, 4]]
 
+    def test_a_percentile_may_be_white(self):
+        photons = np.arange(101, dtype=float).reshape(1, 101)
+        image = content_image(photons, 926, white=50)[0]
+        assert image[50:].tolist() == [255] * 51
+        assert image[25] == round((0.5 * 64609 + 926) / 257)
+
+    def test_a_spot_smaller_than_the_percentile_is_still_white(self):
+        photons = np.zeros((30, 30))
+        photons[4, 4] = 7
+        assert content_image(photons, 926, white=99)[4, 4] == 255
+
     def test_an_empty_projection_is_all_background(self):
         assert np.all(content_image(np.zeros((3, 3)), 926) == 4)
 

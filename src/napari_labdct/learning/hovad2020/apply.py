@@ -53,11 +53,34 @@ def clean_whole(
     slope, offset = scaling.of(frame)
     if slope == 0:
         return np.zeros_like(frame), np.zeros_like(frame)
-    with torch.inference_mode():
-        x = network_input(eight_bit(frame, slope, offset)[None], device)
-        grey = denormalised(model(x.contiguous(memory_format=torch.channels_last)))[0]
-    answer = grey.cpu().numpy()
+    answer = predicted_grey(model, eight_bit(frame, slope, offset), device)
     image = np.maximum(answer - scaling.black, 0) / slope
     half = 2 * ALPHA - scaling.black
     probability = np.clip((answer - scaling.black) / (2 * half), 0, 1)
     return image.astype(np.float32), probability.astype(np.float32)
+
+
+def predicted_grey(
+    model: DynamicUNet, grey: NDArray[np.uint8], device: torch.device
+) -> NDArray[np.float32]:
+    """The network's answer as it was trained to give it.
+
+    Parameters
+    ----------
+    model
+        The network.
+    grey
+        Grey values of 8 bit, shape (rows, columns).
+    device
+        Where the network is.
+
+    Returns
+    -------
+    answer
+        Grey values on the scale of 8 bit, same shape; where no spot is, near the
+        black of the content images, `FrameScaling.black`.
+    """
+    with torch.inference_mode():
+        x = network_input(grey[None], device)
+        answer = denormalised(model(x.contiguous(memory_format=torch.channels_last)))
+    return np.asarray(answer[0].cpu().numpy(), np.float32)

@@ -22,7 +22,9 @@ STD = (0.229, 0.224, 0.225)
 """Mean and spread of ImageNet's colours (0 to 1): what its weights are used to."""
 
 
-def content_image(photons: NDArray[np.floating], pedestal: int) -> NDArray[np.uint8]:
+def content_image(
+    photons: NDArray[np.floating], pedestal: int, white: float = 100
+) -> NDArray[np.uint8]:
     """A clean projection as the grey values of 8 bit that the network learns.
 
     The brightest pixel becomes 65535 and pixels without photons become `pedestal`,
@@ -34,10 +36,14 @@ def content_image(photons: NDArray[np.floating], pedestal: int) -> NDArray[np.ui
         Clean projection, shape (rows, columns).
     pedestal
         Grey value (16 bit) of pixels without photons.
+    white
+        Percentile of the projection that becomes 65535 in place of its brightest
+        pixel; what is brighter is cut off there.
     """
     photons = np.asarray(photons, np.float64)
-    top = float(photons.max())
-    share = np.clip(photons / top, 0, None) if top > 0 else np.zeros_like(photons)
+    # Spots on fewer pixels than the percentile leaves out are still to be seen.
+    top = float(np.percentile(photons, white)) or float(photons.max())
+    share = np.clip(photons / top, 0, 1) if top > 0 else np.zeros_like(photons)
     return np.rint((share * (65535 - pedestal) + pedestal) / 257).astype(np.uint8)
 
 

@@ -25,7 +25,7 @@ SMALLEST = 64
 
 
 def content_images(
-    clean: Iterable[NDArray[np.floating]], pedestal: int
+    clean: Iterable[NDArray[np.floating]], pedestal: int, white: float = 100
 ) -> list[NDArray[np.uint8]]:
     """Content images of clean projections, one byte a pixel.
 
@@ -35,6 +35,8 @@ def content_images(
         Clean projections, each of shape (rows, columns) [photons].
     pedestal
         Grey value (16 bit) of pixels without photons.
+    white
+        Percentile of a projection that becomes white.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def content_images(
                 f"Clean projection {number} holds NaN or infinite values: "
                 "leave it out, or simulate it again."
             )
-        images.append(content_image(photons, pedestal))
+        images.append(content_image(photons, pedestal, white))
     if not any(np.ptp(image) for image in images):
         raise InputError(
             "The clean projections hold no spots: check geometry, crystal and "

@@ -24,6 +24,13 @@ class ContentSettings(Parameters):
         description="How a projection is brought to that size: a part of it at full "
         "resolution, or the whole of it made smaller.",
     )
+    white_percentile: float = Field(
+        100,
+        ge=50,
+        le=100,
+        description="Percentile of a projection that becomes white (255); 100 is its "
+        "brightest pixel.",
+    )
     flips: bool = Field(
         True, description="Mirror every second training image left to right."
     )

@@ -102,12 +102,13 @@ def iter_epochs(
     # Before the projections, which may take minutes to come: what is missing?
     run = TrainingRun(settings, target, state, weights, download)
     pedestal = settings.network.scaling.pedestal
-    images = content_images(clean, pedestal)
+    white = settings.content.white_percentile
+    images = content_images(clean, pedestal, white)
     if validation is None:
         train, held_out = split(len(images), settings.validation_share, settings.seed)
         parts = [[images[i] for i in chosen] for chosen in (train, held_out)]
     else:
-        parts = [images, content_images(validation, pedestal)]
+        parts = [images, content_images(validation, pedestal, white)]
     pairs, checks = (
         ContentPairs(part, settings.content, settings.batch, settings.seed + offset)
         for part, offset in zip(parts, (0, 2**31), strict=True)
