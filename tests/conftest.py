@@ -72,6 +72,16 @@ def threshold() -> Threshold:
     return Threshold()
 
 
+def pytest_collection_modifyitems(config, items):
+    """Tests that take minutes run only when asked for: pytest -m soak."""
+    if "soak" in (config.option.markexpr or ""):
+        return
+    skip = pytest.mark.skip(reason="takes minutes: ask for it with -m soak")
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(skip)
+
+
 @pytest.fixture(scope="session")
 def real_frames() -> Path:
     """Folder of measured frames that are not part of the project."""

@@ -215,7 +215,7 @@ def test_damaged_files_are_read_or_refused(kind, tmp_path):
     attack(kind, tmp_path, share(kind, QUICK))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_damaged_files_are_read_or_refused(kind, tmp_path):
