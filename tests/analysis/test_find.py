@@ -67,6 +67,21 @@ def test_points_are_found_and_measured(clean):
         assert ratio.median() == pytest.approx(1, abs=0.08)
 
 
+def test_the_error_of_the_snr_is_how_far_it_scatters():
+    signal, truth = ellipses(SHAPE, 60, np.random.default_rng(11), snr=(20, 60))
+    rng, snr, error = np.random.default_rng(12), [], []
+    for _ in range(12):
+        found = find_spots(signal + 10 * noise(SHAPE, rng), SIGMA)
+        score = match_spots(found, truth, 3)
+        row = np.full((2, len(truth)), np.nan)
+        at = score.pairs.truth
+        row[:, at] = found.frame[["snr", "snr_error"]].iloc[score.pairs.found].T
+        snr.append(row[0])
+        error.append(row[1])
+    scatter = np.nanstd(snr, axis=0, ddof=1)
+    assert np.nanmedian(scatter / np.nanmedian(error, axis=0)) == pytest.approx(1, 0.2)
+
+
 def test_arcs_are_measured_as_one_spot():
     rng = np.random.default_rng(1)
     found, truth, score = drawn(

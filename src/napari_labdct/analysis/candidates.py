@@ -31,6 +31,7 @@ FOUND_COLUMNS: dict[str, str] = {
     "row_stop": "row after the last of the box [px]",
     "column_start": "first column of the box [px]",
     "column_stop": "column after the last of the box [px]",
+    "snr_error": "standard error of `snr` by the noise of the background",
     "edge": "touches the frame's border or a masked pixel",
     "overlap": "touches another spot",
     "probability": "mean probability of its pixels; NaN without a network",
@@ -192,6 +193,9 @@ def spot_table(
     power = np.bincount(spot, template**2, count)
     units = measured.ravel()[pixels] / sigma.ravel()[pixels]
     snr = np.bincount(spot, template * units, count) / np.sqrt(power)
+    # The weights have a noise of 1; an uncertain background moves all pixels.
+    level = np.bincount(spot, template / sigma.ravel()[pixels], count) * error
+    snr_error = np.sqrt(1 + level**2 / power)
     if probability is None:
         mean_probability = np.full(count, np.nan)
     else:
@@ -218,6 +222,7 @@ def spot_table(
             "row_stop": largest(row, spot).astype(np.int64) + 1,
             "column_start": -largest(-column, spot).astype(np.int64),
             "column_stop": largest(column, spot).astype(np.int64) + 1,
+            "snr_error": snr_error,
             "edge": edge,
             "overlap": overlap,
             "probability": mean_probability,

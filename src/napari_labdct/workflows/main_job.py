@@ -16,7 +16,11 @@ from napari_labdct.files import StackWriter, make_folder, replacing, write_spots
 from napari_labdct.workflows.cleanup import history_line, iter_clean
 from napari_labdct.workflows.figure import INPUT, OUTPUT, Comparison, write_figure
 from napari_labdct.workflows.lines import choose_lines
-from napari_labdct.workflows.spot_finding import spots_of
+from napari_labdct.workflows.spot_finding import (
+    settings_for,
+    shadow_of,
+    spots_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -160,8 +164,10 @@ def iter_clean_to_folder(
         )
     files = Results(make_folder(folder), SpotTable(), (), pd.DataFrame())
     tables, levels, kept = [], _Levels(), {}
+    settings, shadow = settings_for(denoiser), shadow_of(stack)
     for done in iter_clean_to_files(stack, denoiser, files.cleaned, files.difference):
-        tables.append(spots_of(done, float(stack.omega[done.index])))
+        omega = float(stack.omega[done.index])
+        tables.append(spots_of(done, omega, settings, shadow))
         levels.add(done)
         if done.index == show:
             kept[show] = done

@@ -9,6 +9,7 @@ from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import statistics_of
 from napari_labdct.core import InputError
 from napari_labdct.workflows.cleanup import iter_clean
+from napari_labdct.workflows.scan_traits import ScanTraits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.cleanup import CleanFrame
 
+WIDTHS = ("scales", "binning", "arc_length")
+"""Settings that follow from the size of a scan's spots."""
+
 NO_SPOT = 0.01
 """Probability below which the network's word counts against a matched filter."""
 
@@ -30,6 +34,29 @@ def shadow_of(stack: ProjectionStack) -> NDArray[np.bool_] | None:
         return None
     shadow = stack.geometry.beam_stop_mask()
     return shadow if shadow.shape == stack.shape[1:] and shadow.any() else None
+
+
+def settings_for(
+    denoiser: Denoiser | None, settings: FindSettings | None = None
+) -> FindSettings:
+    """Settings with the widths of the scan that a model was calibrated on.
+
+    Parameters
+    ----------
+    denoiser
+        The network; only one that was calibrated on a scan knows widths.
+    settings
+        What the user asks for. Widths (`WIDTHS`) that differ from the defaults
+        are kept, and then all of them: they belong together.
+    """
+    settings = settings or FindSettings()
+    facts = getattr(denoiser, "scan", None)  # None, and whatever else can clean
+    plain = FindSettings()
+    asked = any(getattr(settings, name) != getattr(plain, name) for name in WIDTHS)
+    if facts is None or asked:
+        return settings
+    known = ScanTraits.model_validate(facts).find_settings
+    return settings.model_copy(update={name: getattr(known, name) for name in WIDTHS})
 
 
 def spots_of(
@@ -88,7 +115,8 @@ def iter_spots(
         is measured; None finds spots by significance alone. The shadow of the beam
         stop is left out where the geometry is known.
     settings
-        How spots are told from noise and from each other.
+        How spots are told from noise and from each other; widths left at their
+        defaults are those of the scan that the model was calibrated on, if any.
     order
         Projections in the order wanted; all of them in turn by default.
 
@@ -110,6 +138,7 @@ def iter_spots(
             "the way."
         )
     omega, shadow = stack.omega, shadow_of(stack)
+    settings = settings_for(denoiser, settings)
     if denoiser is not None:
         for done in iter_clean(stack, denoiser, order=order):
             yield spots_of(done, float(omega[done.index]), settings, shadow)
