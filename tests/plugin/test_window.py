@@ -1,19 +1,37 @@
 """A few real windows: the widgets docked, clicked and dragged as a user would."""
 
+import gc
+import time
+import weakref
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_labdct.core.geometry import Parameters
+from napari_labdct.learning.run import StepReport
 from napari_labdct.plugin import layers, lines
 from napari_labdct.plugin.clean import CleanController
 from napari_labdct.plugin.clean_view import CleanView
+from napari_labdct.plugin.forms import Form
 from napari_labdct.plugin.profiles import LineProfiles
-from napari_labdct.plugin.tasks import State
+from napari_labdct.plugin.tasks import State, Task
+from napari_labdct.plugin.train import SHOWN, TrainController
+from napari_labdct.plugin.train_view import TrainView
 from tests.conftest import draw_stack
 
 pytestmark = pytest.mark.gl
+
+WIDGETS = (
+    "Clean stack",
+    "Line profiles",
+    "Spots",
+    "Simulate projections",
+    "Train a denoiser",
+)
 
 
 @pytest.fixture
@@ -115,6 +133,41 @@ def test_closing_the_window_while_a_job_runs(window, clean, wait):
     wait(lambda: not task.state.is_busy)
 
 
+@pytest.fixture
+def endless(monkeypatch):
+    """A training whose first epoch does not end by itself."""
+
+    def epochs(images, settings, folder, *, each_step, **more):
+        for step in range(1, 100_000):
+            time.sleep(0.005)
+            each_step(StepReport(1, step, 100_000, 1 / step))
+        yield from ()
+
+    monkeypatch.setattr("napari_labdct.plugin.training.epochs_of", lambda _: epochs)
+
+
+@pytest.mark.parametrize("what", ["dock", "window"])
+def test_closing_while_a_training_runs(window, models, wait, what, endless):
+    view = TrainView(Form(Parameters(), shown=SHOWN))
+    view.controller = TrainController(window, view, models)
+    task, gone = view.controller.task, []
+    view.destroyed.connect(lambda: gone.append(True))
+    window.window.add_dock_widget(view, name="Train a denoiser")
+    spots = draw_stack(4)
+    layers.add_stack(window, spots.with_images(spots.images, "simulated", ""), "scan")
+    wait(lambda: view.train.isEnabled())
+    view.source.setCurrentText("scan")
+    view.train.click()
+    wait(lambda: view.controller.history.batches)
+    if what == "dock":
+        window.window.remove_dock_widget(view)
+        wait(lambda: gone)
+    else:
+        del view
+        window.close()
+    wait(lambda: not task.state.is_busy, timeout=5000)
+
+
 @pytest.mark.parametrize("tool", ["draw", "move"])
 def test_lines_under_the_real_mouse(window, mouse, wait, tool):
     view = LineProfiles(window)
@@ -157,6 +210,7 @@ def opened(make_napari_viewer, models, monkeypatch):
     """Open widgets as the menu does: napari wraps the viewer it hands them."""
     monkeypatch.setattr("napari_labdct.plugin.clean.shelf", lambda: models)
     monkeypatch.setattr("napari_labdct.plugin.spots.shelf", lambda: models)
+    monkeypatch.setattr("napari_labdct.plugin.train.shelf", lambda: models)
     viewer = make_napari_viewer(show=True)
 
     def open_widget(name):
@@ -194,3 +248,39 @@ def test_spots_from_the_menus(opened, wait):
     assert len(points.data) == spots.table.spots.rowCount() > 50
     points.selected_data = {3}
     wait(lambda: spots.table.chosen == [3])
+
+
+def listeners(viewer):
+    """How many callbacks wait for events of a viewer and its layers."""
+    emitters = [
+        *viewer.layers.events.emitters.values(),
+        *viewer.layers.selection.events.emitters.values(),
+        *viewer.dims.events.emitters.values(),
+    ]
+    for layer in viewer.layers:
+        emitters += layer.events.emitters.values()
+    for callbacks in (viewer.mouse_drag_callbacks, viewer.mouse_move_callbacks):
+        emitters.append(SimpleNamespace(callbacks=callbacks))
+    return sum(len(emitter.callbacks) for emitter in emitters)
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_a_closed_widget_lets_go_of_viewer_and_memory(opened, name, wait):
+    viewer = opened.viewer
+    layers.add_stack(viewer, draw_stack(3), "scan")
+    before = listeners(viewer)
+    widget = opened(name)
+    controller, gone = weakref.ref(widget.controller), []
+    known = vars(widget.controller).values()
+    tasks = [value for value in known if isinstance(value, Task)]
+    widget.destroyed.connect(lambda: gone.append(True))
+    viewer.window.remove_dock_widget(widget)
+    del widget, known
+    wait(lambda: gone and not any(task.state.is_busy for task in tasks))
+    assert listeners(viewer) == before
+
+    def collected():
+        gc.collect()
+        return controller() is None
+
+    wait(collected, timeout=10_000)

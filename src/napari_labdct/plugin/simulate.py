@@ -102,9 +102,7 @@ class SimulateController(QObject):
         view.preview_wanted.connect(self.preview)
         view.simulate_wanted.connect(self.simulate)
         view.cancel_wanted.connect(self.task.cancel)
-        view.details_wanted.connect(
-            lambda: view.show_text("Details", self.task.details)
-        )
+        view.details_wanted.connect(self._details)
         self._soon = QTimer(self, interval=PAUSE_MS, singleShot=True)
         self._soon.timeout.connect(self._preview_again)
         view.scan.changed.connect(self._on_change)
@@ -278,6 +276,9 @@ class SimulateController(QObject):
                 self._trouble(str(error))
             else:
                 self._view.say(f"Saved {path.name}.")
+
+    def _details(self) -> None:
+        self._view.show_text("Details", self.task.details)
 
     def _trouble(self, sentence: str) -> None:
         self._view.say(sentence, trouble=True, details=bool(self.task.details))

@@ -121,9 +121,7 @@ class SpotsController(QObject):
         view.save_wanted.connect(self._save)
         view.clean_first.toggled.connect(self._update)
         view.layers.chosen.connect(self._update)
-        view.details_wanted.connect(
-            lambda: view.show_text("Details", self.task.details or self.naming.details)
-        )
+        view.details_wanted.connect(self._details)
         view.closed.connect(self.close)
         view.destroyed.connect(self.close)
         self.model.chosen.connect(self._update)
@@ -331,6 +329,10 @@ class SpotsController(QObject):
         needs = self._view.clean_first.isChecked()
         ready = self.choice.layer is not None and (self.model.ready or not needs)
         self._view.set_state(self.task.state, ready=ready)
+
+    def _details(self) -> None:
+        details = self.task.details or self.naming.details
+        self._view.show_text("Details", details)
 
     def _trouble(self, sentence: str) -> None:
         details = bool(self.task.details or self.naming.details)

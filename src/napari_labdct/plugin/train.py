@@ -96,15 +96,13 @@ class TrainController(QObject):
         view.recipe_chosen.connect(self._take_recipe)
         view.reset_wanted.connect(self._reset)
         view.folder_wanted.connect(self._choose_folder)
-        view.train_wanted.connect(lambda: self.start(resume=False))
-        view.resume_wanted.connect(lambda: self.start(resume=True))
+        view.train_wanted.connect(self._begin)
+        view.resume_wanted.connect(self._resume)
         view.stop_wanted.connect(self._stop)
         view.search_wanted.connect(self._search)
         view.rate_wanted.connect(self._use_rate)
         view.weights_wanted.connect(self._choose_weights)
-        view.details_wanted.connect(
-            lambda: view.show_text("Details", self.task.details or self.search.details)
-        )
+        view.details_wanted.connect(self._details)
         view.closed.connect(self.close)
         view.destroyed.connect(self.close)
         self.looking.ended.connect(self._ready)
@@ -133,6 +131,17 @@ class TrainController(QObject):
         """The model folder that is trained into."""
         name = self._view.name.text().strip() or "model"
         return settings.new_models_folder() / name
+
+    # Methods rather than lambdas: a connected lambda would keep all this in memory.
+    def _begin(self) -> None:
+        self.start(resume=False)
+
+    def _resume(self) -> None:
+        self.start(resume=True)
+
+    def _details(self) -> None:
+        details = self.task.details or self.search.details
+        self._view.show_text("Details", details)
 
     def start(self, *, resume: bool) -> None:
         """Begin a training, or go on with one."""
