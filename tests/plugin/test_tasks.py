@@ -37,8 +37,8 @@ def test_reports_ten_times_a_second_at_most(run):
             time.sleep(0.001)
 
     run(task, job)
-    assert 3 <= len(batches) <= 6
-    assert sum(map(len, batches)) > 20
+    assert 2 <= len(batches) <= 6
+    assert sum(map(len, batches)) > len(batches)
 
 
 def test_progress_says_how_long_it_takes(run):
