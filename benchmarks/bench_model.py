@@ -21,9 +21,10 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from napari_labdct.analysis import find_spots
 from napari_labdct.learning import Denoiser, MeasuredLook
 from napari_labdct.learning.corruption import View, draw_scene
+from napari_labdct.workflows.cleanup import CleanFrame
+from napari_labdct.workflows.spot_finding import spots_of
 from napari_labdct.workflows.training_scans import KINDS, draw_simulator
 
 BINS = ((2, 5), (5, 10), (10, 30), (30, 1000))
@@ -87,12 +88,14 @@ def main() -> None:
                 rest.append(corners(scene, image))
             for scene in scenes(kind, chosen.frames, share, empty=True):
                 cleaned = denoiser.clean_frame(scene.frame, scene.statistics)
-                found = find_spots(
+                done = CleanFrame(
+                    0,
+                    scene.frame,
                     cleaned.image,
-                    scene.statistics.sigma,
-                    residual=scene.frame - scene.statistics.background,
-                    probability=cleaned.probability,
+                    cleaned.probability,
+                    scene.statistics,
                 )
+                found = spots_of(done, 0.0)
                 invented.append(len(found))
             height, ratio = np.array(ratios).T
             cells = []
