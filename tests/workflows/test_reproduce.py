@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_labdct.learning import Denoiser
@@ -163,4 +164,6 @@ def test_a_closed_run_can_go_on(tmp_path):
     assert not (tmp_path / "report.md").exists()
     numbers = drained(iter_reproduce(tmp_path, size, device="cpu", resume=True))
     assert numbers.epochs == 2
+    history = pd.read_csv(tmp_path / "model" / "history.csv")
+    assert numbers.seconds == pytest.approx(history["seconds"].sum())
     assert (tmp_path / "report.md").exists()

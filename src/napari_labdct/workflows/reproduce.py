@@ -194,7 +194,6 @@ def iter_reproduce(
     losses = []
     for done in epochs:
         losses.append(done)
-        numbers.seconds += done.seconds
         at = size.projections + done.epoch
         yield Progress(at, total, f"training, {done.phase}")
     steps = iter(range(size.projections + size.training.epochs + 1, total + 1))

@@ -69,7 +69,7 @@ class Shown:
 def draw_pairs(shown: Shown, path: Path) -> None:
     """Figure 1: content image, synthetic input, predictions."""
     trial = shown.content
-    figure = _figure(13, 4.2)
+    figure = _figure(13, 3.7)
     axes = figure.subplots(1, 2 + len(trial.answers))
     pictures = {"content": trial.truth, "input": trial.frame}
     for name, answer in trial.answers.items():

@@ -58,7 +58,7 @@ class Numbers:
     grains, spots
         Grains of the virtual sample, and spots of each projection.
     seconds
-        Time that training took [s].
+        Time that training took, of all epochs [s].
     cleaning, quality
         Seconds a frame, and `Quality`, by network.
     fidelity
@@ -80,6 +80,7 @@ class Numbers:
     def of_model(self, config: dict[str, Any], history: pd.DataFrame) -> None:
         """Take in what the trained model's folder says."""
         self.config, self.epochs = config, len(history)
+        self.seconds = float(history["seconds"].sum())
         best = int(history["validation_loss"].argmin())
         self.best_epoch = int(history["epoch"].iloc[best])
 
