@@ -5,8 +5,8 @@
 
 Two stages: many small crops, kept in OUT/first, then larger crops, more of them of
 frames about whose scan nothing is known. The clean projections are simulated before
-that (some minutes) and kept beside the model as projections.npz, so that a second run starts at once. Everything is seeded; on a
-CPU the same machine gives the same weights.
+that (some minutes) and kept beside the model as projections.npz, so that a second run
+starts at once. Everything is seeded; on a CPU the same machine gives the same weights.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ FIRST = TrainingSettings(
 SECOND = FIRST.model_copy(
     update={
         "epochs": 30,
+        "validation_steps": 60,
         "batch": 2,
         "crop": 256,
         "learning_rate": 1e-3,
