@@ -70,7 +70,9 @@ class TestTutorial:
     def test_the_scan_is_clean(self, tutorial):
         scan, cleaned = (read_stack(tutorial / f"{n}.tif") for n in ("scan", "cleaned"))
         assert cleaned.images.shape == scan.images.shape
-        assert (cleaned.frame(5) == 0).mean() > 0.5
+        # The scan has a noise of some 43 grey values.
+        assert (cleaned.frame(5) < 1).mean() > 0.8
+        assert cleaned.frame(5).max() > 500
 
     def test_a_profile_per_line(self, tutorial):
         assert "cleaned" in (tutorial / "profiles.csv").read_text(encoding="utf-8")
