@@ -66,6 +66,7 @@ class TestAgainstThePlainSimulation:
             ("Al", {}),
             ("Mg", {"families": 12}),
             ("Fe", {"lorentz": "fang2020"}),
+            ("Si", {}),
             ("Si", {"scintillator": Scintillator()}),
         ],
     )
@@ -90,7 +91,9 @@ class TestAgainstThePlainSimulation:
         bright = bright > 1e-3 * bright.max()
         # edges of spectrum and scintillator are averaged over an element's energies
         assert np.abs(photons[bright] - 1).max() < 0.03
-        assert np.quantile(np.abs(photons[bright] - 1), 0.9) < 0.005
+        # caesium's and iodine's lie where the spectrum is brightest
+        usual = 0.01 if "scintillator" in settings else 0.005
+        assert np.quantile(np.abs(photons[bright] - 1), 0.9) < usual
         assert np.median(np.abs(photons[bright] - 1)) < 1e-3
         assert np.median(places) < 0.005
         assert max(places) < 0.1
