@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StoredFrame:
+class StoredFrame(ABC):
     """One frame in a file; each kind of file knows how to read its own.
 
     Attributes
@@ -64,9 +65,9 @@ class StoredFrame:
             )
         return image
 
+    @abstractmethod
     def grey_values(self) -> NDArray[Any]:
         """Grey values without any check."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 
 from napari_labdct.core import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import torch
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
@@ -135,7 +135,7 @@ def iter_rates(
             best = min(best, smoothed)
             if smoothed > stop * best:
                 return
-            value.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            torch.autograd.backward(value)
             optimiser.step()
     finally:
         model.load_state_dict(before[0])

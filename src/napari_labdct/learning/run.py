@@ -143,7 +143,7 @@ class Run:
                     strict=True,
                 ):
                     loss = self._loss(self.model, x, y) * (len(x) / len(inputs))
-                    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                    torch.autograd.backward(loss)
                     total += loss.item()
                 return total
             except torch.OutOfMemoryError as error:

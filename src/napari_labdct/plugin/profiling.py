@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -69,8 +70,7 @@ class Source:
 
 def get_ready() -> Iterator[None]:
     """Import what profiles need; a job for the background, it takes a second."""
-    import napari_labdct.analysis.scan  # noqa: F401  # imported for the next import
-
+    import_module("napari_labdct.analysis.scan")
     yield None
 
 

@@ -91,7 +91,8 @@ class DynamicUNet(nn.Module):
             y = block(y, skip)
         y = _resized(self.to_full_size(y), x)
         y = torch.cat([y, x], 1)
-        return self.head(y + self.cross(y))  # type: ignore[no-any-return]  # modules are untyped
+        answer: Tensor = self.head(y + self.cross(y))
+        return answer
 
     def groups(self) -> list[list[nn.Module]]:
         """Layers that share a learning rate: early encoder, late encoder, decoder."""
@@ -167,7 +168,8 @@ class UpBlock(nn.Module):
         """Join maps from below and from the encoder, at the encoder's size."""
         x = _resized(self.enlarge(x), skip)
         joined = functional.relu(torch.cat([x, self.bn(skip)], 1))
-        return self.convs(joined)  # type: ignore[no-any-return]  # modules are untyped
+        answer: Tensor = self.convs(joined)
+        return answer
 
 
 def _conv(inside: int, outside: int, size: int = 3) -> nn.Conv2d:

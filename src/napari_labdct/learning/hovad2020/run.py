@@ -132,7 +132,7 @@ class TrainingRun:
                     "learning rate; the last good model is kept."
                 )
             self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            torch.autograd.backward(loss)
             self.optimiser.step()
             losses.append(value)
             if each_step is not None:
