@@ -1,6 +1,8 @@
 """Verbs that do their work frame by frame: options, several scans, going on."""
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_labdct.cli import jobs
@@ -35,6 +37,28 @@ def test_angles_and_dataset_go_all_the_way(scan, tmp_path, small_stack):
     words = ("--angles", table, "--dataset", "entry/data/images", "--out", out)
     assert labdct("clean", stack, *words) == 0
     np.testing.assert_array_equal(read_stack(out).omega, [5, 4, 3, 2, 1])
+
+
+def test_run_profile_and_info_take_a_dataset_and_angles(tmp_path, small_stack, capsys):
+    path, table = tmp_path / "two.h5", tmp_path / "angles.txt"
+    table.write_text("50\n40\n30\n20\n10\n")
+    with h5py.File(path, "w") as file:
+        file["scan/a"] = small_stack.images
+        file["scan/b"] = small_stack.images + 7
+    assert "several stacks" in fails(capsys, "info", path)
+    how = ("--dataset", "/scan/b", "--angles", table)
+    assert labdct("info", path, *how) == 0
+    assert "50° to 10°" in capsys.readouterr().out
+    line = ("--line", "10,20,10,60", "--out", tmp_path / "p.csv")
+    other = write_stack(small_stack, tmp_path / "other.tif")
+    assert labdct("profile", path, "--against", other, *line, *how) == 0
+    values = pd.read_csv(tmp_path / "p.csv")
+    np.testing.assert_allclose(values["two"] - values["other"], 7)
+    out = tmp_path / "out"
+    assert labdct("run", path, "--out", out, "--no-window", *how) == 0
+    np.testing.assert_array_equal(
+        read_stack(out / "cleaned.tif").omega, [50, 40, 30, 20, 10]
+    )
 
 
 def test_several_scans_go_into_a_folder(scan, tmp_path, small_stack, capsys):

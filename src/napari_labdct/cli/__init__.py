@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import typer
@@ -21,9 +22,15 @@ from napari_labdct.core.geometry import Parameters
 
 _HELP = """Spot cleanup in laboratory X-ray diffraction contrast tomography (LabDCT).
 
-A scan is a folder of TIFF frames, one TIFF stack, or a .txrm file. Try
+A scan is a folder of TIFF frames, one TIFF or HDF5 stack, or a .txrm file. Try
 "labdct run" without anything else to see what the package does with its own sample
 scan."""
+
+
+def _reading() -> Parameters:
+    from napari_labdct.workflows.scan_source import ScanSource
+
+    return ScanSource(path="")
 
 
 def _find_settings() -> Parameters:
@@ -112,6 +119,9 @@ def build(asked: str = "", recipe: str = "default") -> typer.Typer:
     )
     for verb in _VERBS:
         name = verb.__name__
+        if "reading" in signature(verb).parameters:  # a verb that opens a scan
+            how = _reading() if name == asked else Parameters()
+            verb = with_options(verb, "reading", how, file=False)
         if name in models:
             keyword, model = models[name]
             defaults = model() if name == asked else Parameters()

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from napari_labdct.cli.common import Device, Model, Stack, read, say
+from napari_labdct.cli.common import Device, Model, Stack, Values, read, say
 
 
 def calibrate(
     scan: Stack,
+    reading: Values,
     model: Model = "default",
     epochs: Annotated[
         int, typer.Option(help="Epochs of 120 batches, some 20 s each.", min=1)
@@ -30,7 +31,7 @@ def calibrate(
     from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.calibrate import iter_calibrate
 
-    stack, denoiser = read(scan), Denoiser.load(model, "cpu")
+    stack, denoiser = read(scan, reading), Denoiser.load(model, "cpu")
     steps = iter_calibrate(stack, denoiser, out, epochs=epochs, device=device)
     with tqdm(steps, "Calibrating", epochs, unit="epoch") as progress:
         for report in progress:

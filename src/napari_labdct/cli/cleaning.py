@@ -7,11 +7,8 @@ import typer
 
 from napari_labdct.cli.common import (
     Device,
-    Flip,
     Model,
     Stack,
-    Start,
-    Step,
     Values,
     load_denoiser,
     read,
@@ -19,8 +16,6 @@ from napari_labdct.cli.common import (
     watch,
 )
 from napari_labdct.cli.jobs import (
-    Angles,
-    Dataset,
     Scans,
     Scheduler,
     Workers,
@@ -39,11 +34,12 @@ if TYPE_CHECKING:
 
 
 def run(
+    reading: Values,
     stack: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder of TIFF frames, one TIFF stack, or a .txrm file; the sample "
-            "scan that comes with the package when left out.",
+            help="Folder of TIFF frames, one TIFF or HDF5 stack, or a .txrm file; the "
+            "sample scan that comes with the package when left out.",
             show_default=False,
         ),
     ] = None,
@@ -56,9 +52,6 @@ def run(
             help="Projection in the figure, counted from 0.", show_default="middle"
         ),
     ] = None,
-    omega_start: Start = None,
-    omega_step: Step = None,
-    flip: Flip = "auto",
     window: Annotated[
         bool, typer.Option(help="Open the results in napari, where there is a screen.")
     ] = True,
@@ -73,7 +66,7 @@ def run(
     from napari_labdct.workflows.main_job import iter_clean_to_folder
 
     path = stack or sample_path()
-    scan = read(path, omega_start, omega_step, flip)
+    scan = read(path, reading)
     steps = iter_clean_to_folder(scan, load_denoiser(model, device), out, show=show)
     results = watch(steps, "Cleaning", len(scan) + 1)
     _print_results(scan, results)
@@ -83,6 +76,7 @@ def run(
 
 def clean(
     stack: Scans,
+    reading: Values,
     out: Annotated[
         Path, typer.Option(help="Stack to write (TIFF, or HDF5 by its suffix).")
     ] = Path("cleaned.tif"),
@@ -92,11 +86,6 @@ def clean(
     ] = None,
     model: Model = "default",
     device: Device = "auto",
-    omega_start: Start = None,
-    omega_step: Step = None,
-    angles: Angles = None,
-    dataset: Dataset = None,
-    flip: Flip = "auto",
     workers: Workers = 1,
     scheduler: Scheduler = None,
 ) -> None:
@@ -110,9 +99,8 @@ def clean(
     rest = outputs_of(stack, difference, "_difference.tif") if difference else []
     with place(workers, scheduler) as pool:
         for number, (path, file) in enumerate(zip(stack, files, strict=True)):
-            source = source_of(path, omega_start, omega_step, flip, angles, dataset)
             job = CleanJob(
-                source=source,
+                source=source_of(path, reading),
                 model=model_of(model),
                 device=device,
                 difference=bool(rest),
@@ -124,6 +112,7 @@ def clean(
 
 def prepare(
     stack: Stack,
+    reading: Values,
     steps: Values,
     dark: Annotated[
         Path | None, typer.Option(help="Frames without a beam; their mean is taken.")
@@ -139,11 +128,6 @@ def prepare(
     out: Annotated[
         Path, typer.Option(help="Stack to write (TIFF, or HDF5 by its suffix).")
     ] = Path("prepared.tif"),
-    omega_start: Start = None,
-    omega_step: Step = None,
-    angles: Angles = None,
-    dataset: Dataset = None,
-    flip: Flip = "auto",
     workers: Workers = 1,
     scheduler: Scheduler = None,
 ) -> None:
@@ -156,7 +140,7 @@ def prepare(
 
     fields = {"dark": dark, "flat": flat, "defects": defects}
     job = PrepareJob(
-        source=source_of(stack, omega_start, omega_step, flip, angles, dataset),
+        source=source_of(stack, reading),
         steps=validated(Preparation, steps),
         **{name: str(path.absolute()) for name, path in fields.items() if path},
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,18 +20,8 @@ Values = dict[str, Any]
 Stack = Annotated[
     Path,
     typer.Argument(
-        help="Folder of TIFF frames, one TIFF stack, or a .txrm file.",
+        help="Folder of TIFF frames, one TIFF or HDF5 stack, or a .txrm file.",
         show_default=False,
-    ),
-]
-Start = Annotated[
-    float | None, typer.Option(help="Rotation angle of the first projection [deg].")
-]
-Step = Annotated[float | None, typer.Option(help="Angle between projections [deg].")]
-Flip = Annotated[
-    Literal["auto", "yes", "no"],
-    typer.Option(
-        help="Turn the frames upside down; auto follows the files' Orientation tag."
     ),
 ]
 Model = Annotated[
@@ -42,16 +32,11 @@ Device = Annotated[
 ]
 
 
-def read(
-    path: Path,
-    omega_start: float | None = None,
-    omega_step: float | None = None,
-    flip: Literal["auto", "yes", "no"] = "auto",
-) -> "ProjectionStack":
-    """Open a scan."""
-    from napari_labdct.files import read_stack
+def read(path: Path, reading: Values | None = None) -> "ProjectionStack":
+    """Open a scan, with what the options say of it."""
+    from napari_labdct.workflows.scan_source import ScanSource
 
-    return read_stack(path, omega_start=omega_start, omega_step=omega_step, flip=flip)
+    return ScanSource(path=str(path), **(reading or {})).open()
 
 
 def load_denoiser(model: str, device: str) -> "Denoiser":

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_labdct.cli.common import say
+from napari_labdct.cli.common import Values, say
 from napari_labdct.core import InputError
 
 if TYPE_CHECKING:
@@ -22,13 +22,6 @@ Scans = Annotated[
         "of them when --out is a folder.",
         show_default=False,
     ),
-]
-Angles = Annotated[
-    Path | None,
-    typer.Option(help="Text or CSV file with the angle of each projection [deg]."),
-]
-Dataset = Annotated[
-    str | None, typer.Option(help="Name of the stack inside an HDF5 file.")
 ]
 Workers = Annotated[
     int,
@@ -48,25 +41,14 @@ Scheduler = Annotated[
 ]
 
 
-def source_of(
-    path: Path,
-    omega_start: float | None,
-    omega_step: float | None,
-    flip: Literal["auto", "yes", "no"],
-    angles: Path | None,
-    dataset: str | None,
-) -> "ScanSource":
+def source_of(path: Path, reading: Values) -> "ScanSource":
     """Where a scan comes from, with full paths: workers may stand elsewhere."""
     from napari_labdct.workflows.scan_source import ScanSource
 
-    return ScanSource(
-        path=str(path.absolute()),
-        omega_start=omega_start,
-        omega_step=omega_step,
-        flip=flip,
-        angles=str(angles.absolute()) if angles else None,
-        dataset=dataset,
-    )
+    full = {"path": str(path.absolute())}
+    if angles := reading.get("angles"):
+        full["angles"] = str(Path(angles).absolute())
+    return ScanSource(**(reading | full))
 
 
 def model_of(name: str) -> str:

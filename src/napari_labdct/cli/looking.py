@@ -7,17 +7,12 @@ import typer
 
 from napari_labdct.cli.common import (
     Device,
-    Flip,
     Stack,
-    Start,
-    Step,
     Values,
     read,
     say,
 )
 from napari_labdct.cli.jobs import (
-    Angles,
-    Dataset,
     Scans,
     Scheduler,
     Workers,
@@ -36,6 +31,7 @@ if TYPE_CHECKING:
 
 def spots(
     stack: Scans,
+    reading: Values,
     find: Values,
     out: Annotated[
         Path,
@@ -49,11 +45,6 @@ def spots(
         ),
     ] = "default",
     device: Device = "auto",
-    omega_start: Start = None,
-    omega_step: Step = None,
-    angles: Angles = None,
-    dataset: Dataset = None,
-    flip: Flip = "auto",
     workers: Workers = 1,
     scheduler: Scheduler = None,
 ) -> None:
@@ -70,7 +61,7 @@ def spots(
     with place(workers, scheduler) as pool:
         for path, file in zip(stack, files, strict=True):
             job = SpotsJob(
-                source=source_of(path, omega_start, omega_step, flip, angles, dataset),
+                source=source_of(path, reading),
                 model=model_of(model),
                 device=device,
                 settings=settings,
@@ -81,6 +72,7 @@ def spots(
 
 def profile(
     stack: Stack,
+    reading: Values,
     line: Annotated[
         list[str],
         typer.Option(
@@ -106,7 +98,6 @@ def profile(
     out: Annotated[Path, typer.Option(help="Grey values to write (CSV).")] = Path(
         "profiles.csv"
     ),
-    flip: Flip = "auto",
 ) -> None:
     """Take grey values along lines, through one stack or several."""
     from napari_labdct.files import write_profiles
@@ -114,7 +105,11 @@ def profile(
 
     paths = [stack, *(against or [])]
     alike = len({path.stem for path in paths}) < len(paths)
-    stacks = {str(p) if alike else p.stem: read(p, flip=flip) for p in paths}
+    others = {"flip": reading.get("flip", "auto")}
+    stacks = {
+        str(path) if alike else path.stem: read(path, others if number else reading)
+        for number, path in enumerate(paths)
+    }
     lines = [_line(text) for text in line]
     found = profiles_of(stacks, lines, projection=projection, width=width)
     write_profiles(found, out)
@@ -122,6 +117,7 @@ def profile(
 
 
 def info(
+    reading: Values,
     path: Annotated[
         Path | None,
         typer.Argument(help="A scan; the installation itself when left out."),
@@ -131,7 +127,7 @@ def info(
     if path is None:
         _print_installation()
         return
-    scan = read(path)
+    scan = read(path, reading)
     count, rows, columns = scan.shape
     middle = scan.frame(count // 2)
     omega = scan.omega

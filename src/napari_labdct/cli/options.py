@@ -36,7 +36,11 @@ _PLAIN = (bool, int, float, str)
 
 
 def with_options(
-    verb: Callable[..., None], argument: str, defaults: BaseModel
+    verb: Callable[..., None],
+    argument: str,
+    defaults: BaseModel,
+    *,
+    file: bool = True,
 ) -> Callable[..., None]:
     """A verb that takes the values of a parameter model, one option for each field.
 
@@ -49,7 +53,9 @@ def with_options(
         Name of that keyword.
     defaults
         A parameter model. Its fields that hold a number, text, choice or flag
-        become options, those of models inside it too; a file can set all of them.
+        become options, those of models inside it too.
+    file
+        Whether a file can set all of them, by the option ``--settings``.
 
     Returns
     -------
@@ -64,7 +70,7 @@ def with_options(
         if parameter.name != argument
     ]
     options = [_option(name, *leaves[path]) for name, path in named.items()]
-    settings = inspect.Parameter(
+    any_of_them = inspect.Parameter(
         "settings",
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
@@ -76,8 +82,8 @@ def with_options(
 
     @functools.wraps(verb)
     def command(**given: Any) -> None:
-        file = given.pop("settings")
-        values = _read(file) if file else {}
+        settings = given.pop("settings") if file else None
+        values = _read(settings) if settings else {}
         for name, path in named.items():
             value = given.pop(name)
             if value is not None:
@@ -87,7 +93,8 @@ def with_options(
                 values = merged(values, one)
         verb(**given, **{argument: values})
 
-    command.__signature__ = inspect.Signature([*own, settings, *options])  # type: ignore[attr-defined]  # functions take it, mypy does not know
+    options[:0] = [any_of_them] * file
+    command.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]  # functions take it, mypy does not know
     command.__annotations__ = {}
     return command
 

@@ -8,10 +8,7 @@ import typer
 
 from napari_labdct.cli.common import (
     Device,
-    Flip,
     Stack,
-    Start,
-    Step,
     Values,
     bar,
     load_denoiser,
@@ -37,6 +34,7 @@ Truth = Annotated[
 
 def evaluate(
     stack: Stack,
+    reading: Values,
     truth: Truth,
     settings_of_ways: Values,
     ways: Annotated[
@@ -83,9 +81,6 @@ def evaluate(
         str, typer.Option(help="A model folder, or the name of a built-in model.")
     ] = "default",
     device: Device = "auto",
-    omega_start: Start = None,
-    omega_step: Step = None,
-    flip: Flip = "auto",
 ) -> None:
     """Say how well each way finds the spots of a scan whose true spots are known."""
     from napari_labdct.analysis.indexed import Protocol
@@ -114,7 +109,7 @@ def evaluate(
             f"A box needs four numbers, not {len(corners)}: give first row, row after "
             "the last, first column, column after the last."
         )
-    scan = read(stack, omega_start, omega_step, flip)
+    scan = read(stack, reading)
     known, uncertain = read_truth(truth)
     indexed = truth.suffix.lower() == ".npz" or "tier" in known.frame
     measured = protocol == "measured" or (protocol == "auto" and indexed)
@@ -158,6 +153,7 @@ def evaluate(
 
 def identify(
     stack: Stack,
+    reading: Values,
     grains: Annotated[
         Path,
         typer.Option(
@@ -201,9 +197,6 @@ def identify(
     out: Annotated[
         Path, typer.Option(help="Folder for spots, reflections and grains (CSV).")
     ] = Path("identified"),
-    omega_start: Start = None,
-    omega_step: Step = None,
-    flip: Flip = "auto",
 ) -> None:
     """Say which reflection of which grain every spot is, and what is missing."""
     from napari_labdct.core import Geometry, SpotTable
@@ -219,7 +212,7 @@ def identify(
     from napari_labdct.workflows.refine import USUAL, refine_geometry
     from napari_labdct.workflows.spot_finding import iter_spots
 
-    scan = read(stack, omega_start, omega_step, flip)
+    scan = read(stack, reading)
     known = scan.geometry or Geometry(
         detector=Detector(rows=scan.shape[1], columns=scan.shape[2])
     )

@@ -21,12 +21,23 @@ class ScanSource(Parameters):
     path: str | tuple[str, ...] = Field(
         description="Folder of TIFF frames, one stack, or a list of TIFF files."
     )
-    omega_start: float | None = Field(None, description="First rotation angle [deg].")
-    omega_step: float | None = Field(None, description="Step between angles [deg].")
-    angles: str | None = Field(None, description="File of rotation angles [deg].")
-    dataset: str | None = Field(None, description="Dataset in an HDF5 file.")
+    omega_start: float | None = Field(
+        None, description="Rotation angle of the first projection [deg]."
+    )
+    omega_step: float | None = Field(
+        None, description="Angle between projections [deg]."
+    )
+    angles: str | None = Field(
+        None,
+        description="Text or CSV file with the angle of each projection [deg].",
+    )
+    dataset: str | None = Field(
+        None, description="Name of the stack inside an HDF5 file."
+    )
     flip: Literal["auto", "yes", "no"] = Field(
-        "auto", description="Turn the frames upside down; auto follows the files."
+        "auto",
+        description="Turn the frames upside down; auto follows the files' Orientation "
+        "tag.",
     )
 
     def open(self) -> ProjectionStack:
