@@ -18,6 +18,8 @@ from napari_labdct.plugin.scale import Axis, label, round_step
         (Axis(-700, 600), 2, [-500, 0, 500]),
         (Axis(97, 103), 3, [98, 100, 102]),
         (Axis(1, 1000, True), 8, [1, 10, 100, 1000]),
+        (Axis(0.4, 12, True), 6, [0.5, 1, 2, 5, 10]),
+        (Axis(0.4, 12, True), 3, [1, 10]),
     ],
 )
 def test_ticks_are_round(axis, most, ticks):
@@ -103,6 +105,34 @@ def test_curves_are_drawn_in_their_colours(plot):
         assert pixels(plot, colour) > 100
 
 
+def test_panels_share_the_height_and_may_share_one_x_axis(plot):
+    late = Curve(np.arange(100.0, 300.0), np.ones(200), "red")
+    panels = Panel("A", "", (curve(),), share=2), Panel("B", "", (late,))
+    plot.show_plot(Plot(panels, together=True))
+    plot.grab()
+    first, second = plot._frames
+    assert first.box.height() > 1.6 * second.box.height()
+    assert (first.x.low, first.x.high) == (second.x.low, second.x.high) == (0, 299)
+
+
+def test_the_cursor_reads_the_values_above_the_curves(plot):
+    dark = Curve(np.arange(200.0), np.linspace(0, 1, 200), "#000000")
+    plot.show_plot(Plot((Panel("A", "", (dark,)),)))
+    before = plot.grab().toImage()
+    plot.set_cursor_at(0, 30.0)
+    after = plot.grab().toImage()
+    box = plot._frames[0].box
+    changed = [
+        (column, row)
+        for row in range(int(box.bottom()))
+        for column in range(int(box.left()), int(box.right()))
+        if before.pixel(column, row) != after.pixel(column, row)
+    ]
+    line = box.left() + 30 / 199 * box.width()
+    assert any(row < box.top() for _, row in changed)
+    assert all(row < box.top() or abs(column - line) < 6 for column, row in changed)
+
+
 def test_nothing_to_show_is_said_in_words(plot):
     ground = plot.palette().color(plot.backgroundRole()).name()
     before = pixels(plot, ground)
@@ -122,7 +152,7 @@ def test_nothing_to_show_is_said_in_words(plot):
 )
 @pytest.mark.parametrize("log", [False, True])
 def test_odd_curves_do_not_break_it(plot, curves, log):
-    plot.show_plot(Plot((Panel("A", "", curves),), log=log))
+    plot.show_plot(Plot((Panel("A", "", curves, log_y=log),)))
     plot.set_cursor_at(0, 0.5)
     assert not plot.grab().isNull()
 

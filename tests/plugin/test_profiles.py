@@ -220,7 +220,7 @@ def test_options_change_the_plot(view, controller, image, shapes, wait):
     settle(controller, wait)
     expected = image.data[0, 18:23, 10:101].mean(0)
     np.testing.assert_allclose(controller.profiles[0].values["scan"], expected)
-    assert shown(view).log
+    assert all(panel.log_y for panel in shown(view).panels)
     view.level.setChecked(True)
     view.peaks.setChecked(False)
     settle(controller, wait)

@@ -15,6 +15,8 @@ from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 from napari_labdct.plugin.scale import Axis, label
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 
@@ -30,19 +32,21 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """Curves over a common x axis, with a title in its own colour.
+    """Curves over a common x axis, with a title.
 
     Attributes
     ----------
     title, colour
-        Heading and its colour; an empty colour is that of the text.
+        Heading, and the colour of the bar before it; none where it is empty.
     curves
         What is drawn, the first one at the back.
     marks
         Points (x, y, words) marked by a small triangle; the words tell about the
         mark under the mouse.
-    log_x
-        Whether the x axis is logarithmic.
+    log_x, log_y
+        Whether an axis is logarithmic.
+    share
+        How high the panel is, compared with the others.
     """
 
     title: str = ""
@@ -50,18 +54,31 @@ class Panel:
     curves: tuple[Curve, ...] = ()
     marks: tuple[tuple[float, float, str], ...] = ()
     log_x: bool = False
+    log_y: bool = False
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
 class Plot:
-    """All that a plot shows."""
+    """All that a plot shows.
+
+    Attributes
+    ----------
+    panels
+        Drawn below each other.
+    x_label, y_label
+        Names of the axes.
+    together
+        Whether all panels reach over the same x, that of the longest.
+    empty
+        What to do, said as long as there are no panels.
+    """
 
     panels: tuple[Panel, ...] = ()
     x_label: str = ""
     y_label: str = ""
-    log: bool = False
+    together: bool = False
     empty: str = ""
-    legend: bool = True
 
 
 @dataclass
@@ -79,6 +96,12 @@ class Frame:
         return QPointF(
             self.box.left() + across * self.box.width(),
             self.box.bottom() - up * self.box.height(),
+        )
+
+    def heading(self, line: float) -> QRectF:
+        """The strip above the panel, one line of text high."""
+        return QRectF(
+            self.box.left(), self.box.top() - line - 2, self.box.width(), line
         )
 
 
@@ -112,24 +135,23 @@ def draw(painter: QPainter, area: QRectF, plot: Plot, inks: Inks) -> list[Frame]
         painter.drawText(area.adjusted(16, 16, -16, -16), words, plot.empty)
         return []
     line = painter.fontMetrics().height()
-    legend = _draw_legend(painter, area, plot, inks) if plot.legend else 0.0
+    legend = _draw_legend(painter, area, plot, inks)
     left, foot = 5.2 * line * 0.62 + line, 1.2 * line
     room = area.height() - legend - foot - 4
-    height = room / len(plot.panels)
-    spans = {_x_axis(panel) for panel in plot.panels}
-    below = line + 2 if len(spans) > 1 else 0
+    across = _x_axes(plot)
+    below = line + 2 if len(set(across)) > 1 else 0
     if not below:
         room -= line
-        height = room / len(plot.panels)
-    frames = []
-    for number, panel in enumerate(plot.panels):
-        top = area.top() + legend + number * height + (line + 4 if panel.title else 6)
-        bottom = area.top() + legend + (number + 1) * height - 4 - below
-        box = QRectF(
-            area.left() + left, top, area.width() - left - 10, max(12.0, bottom - top)
-        )
-        y = Axis.around((curve.y for curve in panel.curves), log=plot.log)
-        frame = Frame(panel, box, _x_axis(panel), y)
+    shares = sum(panel.share for panel in plot.panels)
+    frames: list[Frame] = []
+    end = area.top() + legend
+    for number, (panel, x) in enumerate(zip(plot.panels, across, strict=True)):
+        top = end + (line + 4 if panel.title else 6)
+        end += room * panel.share / shares
+        height = max(12.0, end - 4 - below - top)
+        box = QRectF(area.left() + left, top, area.width() - left - 10, height)
+        y = Axis.around((curve.y for curve in panel.curves), log=panel.log_y)
+        frame = Frame(panel, box, x, y)
         # Panels over one and the same axis need its numbers only once.
         last = number == len(plot.panels) - 1
         _draw_axes(painter, frame, inks, named=last or bool(below))
@@ -149,14 +171,21 @@ def draw(painter: QPainter, area: QRectF, plot: Plot, inks: Inks) -> list[Frame]
     return frames
 
 
-def _x_axis(panel: Panel) -> Axis:
-    """From the first to the last x of the curves, without a margin."""
-    ends = [curve.x for curve in panel.curves if len(curve.x)]
+def _x_axes(plot: Plot) -> list[Axis]:
+    """For every panel, from the first to the last x of the curves, without a margin."""
+    if plot.together:
+        curves = tuple(curve for panel in plot.panels for curve in panel.curves)
+        return [_x_axis(curves, panel.log_x) for panel in plot.panels]
+    return [_x_axis(panel.curves, panel.log_x) for panel in plot.panels]
+
+
+def _x_axis(curves: Iterable[Curve], log: bool) -> Axis:
+    ends = [curve.x for curve in curves if len(curve.x)]
     if not ends:
         return Axis(0.0, 1.0)
     low = min(float(end[0]) for end in ends)
     high = max(float(end[-1]) for end in ends)
-    return Axis(low, high if high > low else low + 1, panel.log_x)
+    return Axis(low, high if high > low else low + 1, log)
 
 
 def _draw_legend(painter: QPainter, area: QRectF, plot: Plot, inks: Inks) -> float:
@@ -209,8 +238,13 @@ def _draw_axes(painter: QPainter, frame: Frame, inks: Inks, *, named: bool) -> N
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(box)
     if frame.panel.title:
-        painter.setPen(QColor(frame.panel.colour) if frame.panel.colour else inks.text)
-        place = QRectF(box.left(), box.top() - line - 2, box.width(), line)
+        place = frame.heading(line)
+        if frame.panel.colour:
+            # Text in the line's own colour would be hard to read on a light ground.
+            chip = QRectF(place.left(), place.top() + 0.2 * line, 4, 0.7 * line)
+            painter.fillRect(chip, QColor(frame.panel.colour))
+            place.setLeft(place.left() + 9)
+        painter.setPen(inks.text)
         painter.drawText(place, int(Qt.AlignmentFlag.AlignLeft), frame.panel.title)
 
 
@@ -226,10 +260,10 @@ def _draw_curves(painter: QPainter, frame: Frame, inks: Inks) -> None:
         down = box.bottom() - frame.y.place(y) * box.height()
         keep = np.isfinite(across) & np.isfinite(down)
         across, down = across[keep], down[keep]
-        ends = np.stack([across[:-1], down[:-1], across[1:], down[1:]], 1)
+        x, y = across.tolist(), down.tolist()
         painter.setPen(QPen(QColor(curve.colour), 1.0))
         # As one polyline it would take Qt a hundred times as long: it joins them.
-        painter.drawLines([QLineF(*end) for end in ends.tolist()])
+        painter.drawLines(list(map(QLineF, x, y, x[1:], y[1:])))
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(inks.text)
     for x_mark, y_mark, _ in frame.panel.marks:
@@ -256,11 +290,12 @@ def thin(
     """
     if len(x) <= 2 * max(1, columns):
         return x, y
-    size = -(-len(x) // max(1, columns))
-    padded = np.pad(np.nan_to_num(y), (0, -len(y) % size), mode="edge")
+    size, last = -(-len(x) // max(1, columns)), len(x) - 1
+    padded = np.pad(np.where(np.isfinite(y), y, 0.0), (0, -len(y) % size), mode="edge")
     blocks = padded.reshape(-1, size)
-    start = np.arange(len(blocks)) * size
-    both = np.stack([start + blocks.argmin(1), start + blocks.argmax(1)], 1)
-    ends = np.append(both.ravel(), [0, len(x) - 1])
-    keep = np.unique(np.minimum(ends, len(x) - 1))
+    both = np.stack([blocks.argmin(1), blocks.argmax(1)], 1)
+    both.sort(axis=1)
+    both += np.arange(0, len(padded), size)[:, None]
+    keep = np.concatenate([[0], np.minimum(both.ravel(), last), [last]])
+    keep = keep[np.diff(keep, prepend=-1) > 0]
     return x[keep], y[keep]

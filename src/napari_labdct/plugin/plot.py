@@ -128,7 +128,7 @@ class CurvePlot(QWidget):
         painter.setPen(QPen(inks.text, 1, Qt.PenStyle.DashLine))
         foot = frame.point(x, frame.y.low)
         painter.drawLine(QPointF(foot.x(), frame.box.top()), foot)
-        words = [f"x {x:.4g}"]
+        reading = [(f"x {x:.4g}", "")]
         for curve in frame.panel.curves:
             if len(curve.x):
                 value = float(np.interp(x, curve.x, curve.y))
@@ -136,20 +136,44 @@ class CurvePlot(QWidget):
                 painter.setBrush(QColor(curve.colour))
                 if np.isfinite(value):
                     painter.drawEllipse(frame.point(x, value), 3, 3)
-                words.append(f"{value:.4g}")
+                reading.append((f"{value:.4g}", curve.colour))
         near = [
             text
             for mark_x, _, text in frame.panel.marks
             if abs(frame.point(mark_x, frame.y.low).x() - foot.x()) < 6
         ]
-        text = "   ".join(words) + ("\n" + near[0] if near else "")
-        _draw_words(painter, frame.box, foot.x(), text, inks)
+        _draw_reading(painter, frame, reading, inks)
+        if near:
+            _draw_words(painter, frame.box, foot.x(), near[0], inks)
+
+
+def _draw_reading(
+    painter: QPainter, frame: Frame, reading: list[tuple[str, str]], inks: Inks
+) -> None:
+    """The cursor's x and the values there, each behind a dot of its curve's colour.
+
+    They stand in the heading, on the right, where they hide no curve.
+    """
+    metrics = painter.fontMetrics()
+    place = frame.heading(metrics.height())
+    need = [metrics.horizontalAdvance(text) + 16.0 for text, _ in reading]
+    place.setLeft(place.right() - sum(need))
+    painter.fillRect(place.adjusted(-4, 0, 0, 0), inks.ground)
+    for (text, colour), width in zip(reading, need, strict=True):
+        if colour:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(colour))
+            painter.drawEllipse(QPointF(place.left() + 7, place.center().y()), 3, 3)
+        painter.setPen(inks.text)
+        flags = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        painter.drawText(place.adjusted(14, 0, 0, 0), flags, text)
+        place.setLeft(place.left() + width)
 
 
 def _draw_words(
     painter: QPainter, box: QRectF, x: float, text: str, inks: Inks
 ) -> None:
-    """Words at the cursor, on whichever side has room for them."""
+    """Words about a mark, on whichever side of the cursor has room for them."""
     flags = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
     # Qt measures nothing without a pen.
     painter.setPen(inks.text)

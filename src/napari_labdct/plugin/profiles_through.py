@@ -68,10 +68,8 @@ class Through(QObject):
         if self._panel is None:
             return plot
         label = plot.x_label if plot.panels else self._label
-        panels = (*plot.panels, self._panel)
-        return replace(
-            plot, panels=panels, x_label=label, y_label="grey value", log=log
-        )
+        panels = (*plot.panels, replace(self._panel, log_y=log))
+        return replace(plot, panels=panels, x_label=label, y_label="grey value")
 
     def _on_press(self, viewer: ViewerModel, event: Any) -> None:
         image = self._profiles.image

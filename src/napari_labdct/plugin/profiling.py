@@ -132,13 +132,13 @@ def to_plot(
         )
         marks = _marks(profile, sources, unit, shift) if options.peaks else ()
         title = f"{line.name}   {_length(profile, size_um)}"
-        panels.append(Panel(title, line.colour, curves, marks))
+        panels.append(Panel(title, line.colour, curves, marks, log_y=options.log))
     axis = {
         "px": "distance [px]",
         "µm": "distance [µm]",
         "normalised": "distance / length of the line",
     }
-    return Plot(tuple(panels), axis[options.axis], "grey value", options.log)
+    return Plot(tuple(panels), axis[options.axis], "grey value")
 
 
 def axis_unit(profile: LineProfile, axis: AxisName, size_um: float | None) -> float:
@@ -172,7 +172,7 @@ def _marks(
     layer = peak_layer(sources)
     table = profile_peaks(profile, layer)
     names = ["position_px", "height", "background", "fwhm_px", "snr"]
-    peaks = table[names].to_numpy(np.float64)
+    peaks = np.stack([table[name].to_numpy(np.float64) for name in names], 1)
     peaks = peaks[np.argsort(-peaks[:, 1])][:MOST_MARKS]
     peaks = peaks[peaks[:, 1] >= LEAST_MARK * peaks[:, 1].max(initial=0.0)]
     return tuple(

@@ -76,6 +76,14 @@ class Axis:
             first = math.ceil(math.log10(self.low) - 1e-9)
             last = math.floor(math.log10(self.high) + 1e-9)
             decades = [10.0**power for power in range(first, last + 1)]
+            finer = [
+                digit * 10.0**power
+                for power in range(first - 1, last + 1)
+                for digit in (1, 2, 5)
+                if self.low <= digit * 10.0**power <= self.high
+            ]
+            if len(decades) >= 2 and len(finer) <= most:
+                return finer
             if len(decades) >= 2:
                 return decades[:: math.ceil(len(decades) / max(1, most))]
         found: list[float] = []

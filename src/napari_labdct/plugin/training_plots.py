@@ -75,7 +75,7 @@ class History:
         return min(self.reports, key=lambda each: each.validation_loss, default=None)
 
     def plot(self) -> Plot:
-        """Losses, and the learning rate below them."""
+        """Losses on a logarithmic axis, and the learning rate below them."""
         if not self.reports and len(self.batches) < 2:
             return Plot(empty="Losses appear here with the first batches.")
         curves = []
@@ -90,14 +90,13 @@ class History:
                 losses = self._column(f"{name}_loss")
                 word = "training" if name == "train" else name
                 curves.append(Curve(epoch, losses, colour, word))
-        panels = [Panel("loss", "", tuple(curves), marks)]
+        # A few batches lose ten times as much as the others: on a linear axis they
+        # would flatten the validation curve, which is the one to judge by.
+        panels = [Panel("loss", "", tuple(curves), marks, log_y=True, share=2)]
         if self.reports:
-            rate = Curve(epoch, self._column("learning_rate"), RATE, "learning rate")
+            rate = Curve(epoch, self._column("learning_rate"), RATE)
             panels.append(Panel("learning rate", "", (rate,)))
-        # A logarithm shows the slow end of a fall, and little of a short one.
-        values = np.concatenate([curve.y for curve in curves])
-        wide = bool(values.min() > 0 and values.max() > 20 * values.min())
-        return Plot(tuple(panels), "epoch", "", wide)
+        return Plot(tuple(panels), "epoch", together=True)
 
     def _smoothed(self) -> tuple[Any, Any]:
         """Epochs gone by and running mean of the loss, after every batch."""
