@@ -55,9 +55,11 @@ def own(folder, name, **options):
     return write_stack(stack, folder / f"whole{name}", **options).read_bytes()
 
 
-def spots(folder):
+def spots(folder, suffix=".csv"):
     frame = SpotTable().frame.reindex(range(9)).fillna(1.5).astype({"projection": int})
-    return write_spots(SpotTable(frame), folder / "whole.csv").read_bytes()
+    table = SpotTable(frame.assign(phase="Fe"))
+    path = folder / f"whole{suffix}"
+    return write_spots(table, path, draw_stack(3, 20, 31)).read_bytes()
 
 
 def grain_map(folder):
@@ -102,6 +104,8 @@ KINDS = {
     "hdf5 own gzip": (lambda f: own(f, ".nxs", compress=True), ".nxs"),
     "angles": (lambda _: ANGLES.encode(), ".csv"),
     "spots": (spots, ".csv"),
+    "spots.h5": (lambda f: spots(f, ".h5"), ".h5"),
+    "spots.mat": (lambda f: spots(f, ".mat"), ".mat"),
     "grain list": (lambda _: GRAINS.encode(), ".csv"),
     "grain map": (grain_map, ".h5"),
     "dream3d": (dream3d, ".h5"),
@@ -109,6 +113,8 @@ KINDS = {
 READERS = {
     "angles": read_angles,
     "spots": read_spots,
+    "spots.h5": read_spots,
+    "spots.mat": read_spots,
     "grain list": read_grain_list,
     "grain map": read_grain_map,
     "dream3d": read_grain_map,
@@ -208,6 +214,20 @@ def share(kind: str, cases: int) -> int:
     name = kind.split()[0]
     alike = sum(each.split()[0] == name for each in KINDS) if name != "grain" else 1
     return -(-cases // alike)
+
+
+def test_texts_without_an_end_are_refused(tmp_path):
+    """HDF5 itself would run for ever over an entry of no length."""
+    for kind in ("hdf5 own", "spots.h5"):
+        make, suffix = KINDS[kind]
+        path, raw = tmp_path / f"endless{suffix}", bytearray(make(tmp_path))
+        heap = raw.index(b"GCOL")
+        raw[heap + 16 : heap + 32] = bytes(16)  # free room of 0 bytes
+        path.write_bytes(raw)
+        with pytest.raises(
+            InputError, match=r"endless\..* is damaged: a list of texts"
+        ):
+            read_all(path, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)

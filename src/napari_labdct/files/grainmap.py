@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from napari_labdct.core import InputError
+from napari_labdct.files.hdf5_open import open_hdf5
 from napari_labdct.files.lazy import reason
 
 if TYPE_CHECKING:
@@ -67,16 +68,9 @@ def read_grain_map(path: str | Path) -> GrainMap:
     the sample into the crystal, so their ZXZ matrix turns the crystal into the
     sample; radians, or degrees where an angle exceeds 2π; lengths are µm.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        raise InputError(
-            "Reading a grain map needs h5py: install it with "
-            "pip install 'napari-labdct[files]'."
-        ) from error
     path = Path(path)
     try:
-        with h5py.File(path) as file:
+        with open_hdf5(path) as file:
             if "LabDCT/Data" in file:
                 return _grainmapper(file, path)
             containers = file.get("DataContainers")

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_labdct.core import InputError, ProjectionStack
 from napari_labdct.files.description import MARK, describe, restore
+from napari_labdct.files.hdf5_open import open_hdf5
 from napari_labdct.files.lazy import StoredFrame, check_claim, lazy_array, reason
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class HdfFrame(StoredFrame):
 
     def grey_values(self) -> NDArray[Any]:
         """Grey values as stored, shape (rows, columns)."""
-        with _opened(self.path) as file:
+        with open_hdf5(self.path) as file:
             found = file[self.dataset]
             values = found[self.page] if found.ndim == 3 else found[()]
         grey: NDArray[Any] = np.asarray(values).astype(self.dtype, copy=False)
@@ -65,7 +66,7 @@ def read_hdf5(path: Path, dataset: str | None = None) -> ProjectionStack:
     if not path.is_file():
         raise InputError(f"{path} does not exist: check the path.")
     try:
-        with _opened(path) as file:
+        with open_hdf5(path) as file:
             name = dataset or _find_dataset(file, path)
             return _stack(file, path, name)
     except (ImportError, InputError):
@@ -75,16 +76,6 @@ def read_hdf5(path: Path, dataset: str | None = None) -> ProjectionStack:
             f"{path} cannot be opened as HDF5 ({reason(error)}): give a whole HDF5 "
             "file with a stack of frames."
         ) from error
-
-
-def _opened(path: Path) -> Any:
-    try:
-        import h5py
-    except ImportError:
-        raise InputError(
-            f"Opening {path} needs the package h5py: install napari-labdct[files]."
-        ) from None
-    return h5py.File(path, "r")
 
 
 def _stack(file: Any, path: Path, name: str) -> ProjectionStack:

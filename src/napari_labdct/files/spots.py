@@ -11,6 +11,7 @@ import pandas as pd
 
 from napari_labdct.core import InputError, SpotTable
 from napari_labdct.files.grainrecon import read_matlab, write_matlab
+from napari_labdct.files.hdf5_open import h5py_module, open_hdf5
 from napari_labdct.files.saving import replacing
 
 if TYPE_CHECKING:
@@ -109,19 +110,8 @@ def _values(column: pd.Series[Any]) -> pd.Series[Any]:
     return column.infer_objects()
 
 
-def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise InputError(
-            "HDF5 needs h5py: install it with pip install 'napari-labdct[files]', or "
-            "use CSV."
-        ) from error
-    return h5py
-
-
 def _write_hdf5(frame: pd.DataFrame, path: Path) -> None:
-    h5py = _h5py()
+    h5py = h5py_module(f"Writing {path}")
     memory = io.BytesIO()
     with h5py.File(memory, "w") as file:
         group = file.create_group(GROUP, track_order=True)
@@ -137,12 +127,11 @@ def _write_hdf5(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _read_hdf5(path: Path) -> pd.DataFrame:
-    h5py = _h5py()
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         if GROUP not in file:
             raise InputError(f"the file has no group {GROUP!r} with a column a set.")
         columns = {}
         for name, data in file[GROUP].items():
-            text = h5py.check_string_dtype(data.dtype) is not None
+            text = data.dtype.kind in "OS"
             columns[name] = data.asstr()[()] if text else data[()]
     return pd.DataFrame(columns)
