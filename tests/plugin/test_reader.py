@@ -3,10 +3,14 @@
 import subprocess
 import sys
 
+import h5py
 import numpy as np
+import pytest
 import tifffile
-from npe2 import PluginManifest
+from npe2 import DynamicPlugin, PluginManifest
 
+from napari_labdct.core import InputError
+from napari_labdct.files import write_stack
 from napari_labdct.plugin.reader import get_reader
 
 
@@ -32,6 +36,36 @@ def test_others_files_are_left_to_others(tmp_path):
     assert get_reader("notes.txt") is None
     assert get_reader(["a.tif", "b.png"]) is None
     assert get_reader([]) is None
+
+
+def test_hdf5_stacks_are_read(tmp_path, small_stack):
+    path = write_stack(small_stack, tmp_path / "scan.nxs")
+    ((images, keywords, _),) = get_reader(str(path))(str(path))
+    assert keywords["name"] == "scan"
+    np.testing.assert_array_equal(images[2], small_stack.images[2])
+
+
+def test_hdf5_of_others_is_left_to_those_who_claim_it(tmp_path):
+    path = str(tmp_path / "weights.h5")
+    with h5py.File(path, "w") as file:
+        file["layer/kernel"] = np.zeros((3, 3))
+    with pytest.raises(InputError, match=r"weights\.h5 holds no stack of frames"):
+        get_reader(path)(path)
+    with DynamicPlugin("other-plugin") as other:
+
+        @other.contribute.reader(filename_patterns=["*.h5"])
+        def other_reader(path):
+            return lambda path: [(np.zeros((2, 2)),)]
+
+        assert get_reader(path) is None
+
+
+def test_a_grain_map_is_no_scan(tmp_path):
+    path = str(tmp_path / "grains.h5")
+    with h5py.File(path, "w") as file:
+        file["LabDCT/Data/GrainId"] = np.zeros((3, 4, 5), np.int32)
+    with pytest.raises(InputError, match="is a grain map: labdct simulate"):
+        get_reader(path)(path)
 
 
 def test_napari_can_add_what_is_read(viewer, tmp_path, small_stack):

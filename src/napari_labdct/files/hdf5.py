@@ -169,6 +169,11 @@ def _find_dataset(file: Any, path: Path) -> str:
     for usual in (name, *_USUAL):
         if usual and isinstance(file.get(usual), h5py.Dataset):
             return usual
+    if "LabDCT/Data" in file or "DataContainers" in file:
+        raise InputError(
+            f"{path} is a grain map: labdct simulate takes it as a sample; give an "
+            "image stack."
+        )
     found = list(_candidates(file))
     if len(found) == 1:
         return found[0]

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
         QPaintEvent,
     )
 
-PATTERN = "Projections (*.tif *.tiff *.txrm *.xrm *.h5 *.hdf5 *.nxs);;All files (*)"
+PATTERN = (
+    "Projections (*.tif *.tiff *.txrm *.xrm *.txm *.h5 *.hdf5 *.hdf *.nxs);;"
+    "All files (*)"
+)
 
 
 class DropBox(QWidget):
