@@ -96,6 +96,24 @@ def test_arcs_are_measured_as_one_spot():
     assert (found.snr / truth.snr).median() == pytest.approx(1, abs=0.08)
 
 
+def test_a_dim_side_of_a_spot_counts_as_far_as_noise_permits():
+    rng = np.random.default_rng(4)
+    columns = np.arange(64)
+    lit = np.zeros((64, 64))
+    lit[28:35, 24:32], lit[28:35, 32:40] = 1, 0.3
+    lit = ndimage.gaussian_filter(lit, 1)
+    true = (lit * columns).sum() / lit.sum()
+    for peak, bias, scatter in ((5000, 0.15, 0.05), (25, 1.2, 0.5)):
+        errors = []
+        for _ in range(20):
+            frame = (peak * lit + 10 * noise(lit.shape, rng)).astype(np.float32)
+            spots = find_spots(frame, SIGMA[:64, :64]).frame
+            errors.append(spots["column_px"].iloc[0] - true)
+        # Weights above a tenth of the peak alone would be 0.55 px off.
+        assert abs(np.mean(errors)) < bias
+        assert np.std(errors) < scatter
+
+
 @pytest.mark.parametrize("correlation", [0.0, 0.4])
 @pytest.mark.parametrize("rate", [2.0, 20.0])
 def test_noise_raises_as_many_false_alarms_as_asked_for(correlation, rate):

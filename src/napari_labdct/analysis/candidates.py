@@ -15,7 +15,7 @@ from napari_labdct.analysis.photometry import (
     shrunk,
 )
 from napari_labdct.analysis.regions import largest
-from napari_labdct.analysis.shape import WINDOW, shape_of, sharpness
+from napari_labdct.analysis.shape import WINDOW, centred, shape_of, sharpness
 from napari_labdct.core import SpotTable
 
 if TYPE_CHECKING:
@@ -161,24 +161,24 @@ def spot_table(
     pixels, spot, count = spots.pixels, spots.spot, spots.score.size
     columns = measured.shape[1]
     row, column = np.divmod(pixels, columns)
-    peak_height = largest(spots.height, spot)
-    shape = shape_of(
-        row.astype(np.float64),
-        column.astype(np.float64),
+    place = row.astype(np.float64), column.astype(np.float64)
+    values = measured.ravel()[pixels].astype(np.float64)
+    noise = sigma.ravel()[pixels].astype(np.float64)
+    height, cut = (
         spots.height - spots.cut[spot],
-        spot,
-        spots.cut / peak_height,
-        spots.blur,
+        spots.cut / largest(spots.height, spot),
     )
+    shape = shape_of(*place, height, spot, cut, spots.blur)
+    shape = centred(shape, *place, values, noise, spot)
     labels = np.full((measured.shape[0] + 2, columns + 2), -1, np.int32)
     labels[1:-1, 1:-1] = np.where(use, 0, -1)
-    place = (row + 1) * (columns + 2) + column + 1
-    labels.ravel()[place] = spot + 1
-    edge, overlap = contacts(labels, place, spot)
+    padded = (row + 1) * (columns + 2) + column + 1
+    labels.ravel()[padded] = spot + 1
+    edge, overlap = contacts(labels, padded, spot)
     # Wide enough for the tails below the cut.
     radius = np.sqrt(shape.major * shape.minor)
     margin = np.clip(np.rint(1 + 0.75 * radius), 2, 6).astype(np.intp)
-    grow(labels, place, margin)
+    grow(labels, padded, margin)
     aperture = labels[1:-1, 1:-1]
     within = np.flatnonzero(aperture > 0)
     whose = aperture.ravel()[within] - 1
@@ -191,10 +191,9 @@ def spot_table(
     background, error = shrunk(background, error)
     template = spots.height
     power = np.bincount(spot, template**2, count)
-    units = measured.ravel()[pixels] / sigma.ravel()[pixels]
-    snr = np.bincount(spot, template * units, count) / np.sqrt(power)
+    snr = np.bincount(spot, template * values / noise, count) / np.sqrt(power)
     # The weights have a noise of 1; an uncertain background moves all pixels.
-    level = np.bincount(spot, template / sigma.ravel()[pixels], count) * error
+    level = np.bincount(spot, template / noise, count) * error
     snr_error = np.sqrt(1 + level**2 / power)
     if probability is None:
         mean_probability = np.full(count, np.nan)
@@ -210,7 +209,7 @@ def spot_table(
             "row_px": shape.row,
             "column_px": shape.column,
             "area_px": np.bincount(spot, minlength=count).astype(np.float64),
-            "peak": largest(measured.ravel()[pixels], spot),
+            "peak": largest(values, spot),
             "intensity": total - background * area,
             "snr": snr,
             "intensity_error": np.sqrt(variance + (area * error) ** 2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,6 +76,47 @@ def shape_of(
     minor = np.sqrt(np.maximum((mean - spread) / lost - blur**2, least))
     angle = np.degrees(0.5 * np.arctan2(-2 * rc, 2 * difference))
     return Shape(first[0], first[1], major, minor, angle)
+
+
+LOPSIDED = 0.1
+"""How far a spot's dim side typically draws its centroid, in its Gaussian σ."""
+
+
+def centred(
+    shape: Shape,
+    row: NDArray[np.float64],
+    column: NDArray[np.float64],
+    measured: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    spot: NDArray[np.intp],
+) -> Shape:
+    """Spots centred on their measured intensity, as far as its noise permits.
+
+    Smoothed heights above a cut give the centroid with the least noise, but make
+    little of a dim side, which images of grains often have. The centroid of the
+    measured values does it justice; it counts by the odds that the difference is
+    the spot's own (`LOPSIDED`) and no noise.
+
+    Parameters
+    ----------
+    shape
+        As `shape_of` gives it.
+    row, column, measured, sigma
+        Place [px], grey value above background and its noise of every pixel, shape
+        (N,).
+    spot
+        Number of each pixel's spot, shape (N,), 0 to S − 1.
+    """
+    count = shape.row.size
+    total = np.maximum(np.bincount(spot, measured, count), 1e-12)
+    own = (LOPSIDED**2) * shape.major * shape.minor
+    moved = []
+    for centre, at in ((shape.row, row), (shape.column, column)):
+        offset = at - centre[spot]
+        step = np.bincount(spot, measured * offset, count) / total
+        noise = np.bincount(spot, (sigma * offset) ** 2, count) / total**2
+        moved.append(centre + step * own / (own + noise))
+    return replace(shape, row=moved[0], column=moved[1])
 
 
 def _second_moment_above(cut: NDArray[np.float64]) -> NDArray[np.float64]:
