@@ -196,6 +196,9 @@ def steps(
 
     `tell` is called in between, and ends the job by raising `StopNow`.
     """
+    from napari_labdct.plugin.imports import load_training
+
+    load_training()
     from napari_labdct.learning.unet import SpotNet
     from napari_labdct.workflows import calibrate
 

@@ -33,8 +33,11 @@ class ModelShelf(QObject):
 
     def look(self) -> Iterator[str]:
         """Find models and devices; a job for the background: it imports PyTorch."""
-        from napari_labdct.learning import available_devices, model_folders
+        from napari_labdct.plugin.imports import load
         from napari_labdct.plugin.tasks import leave_a_core
+
+        load("napari_labdct.learning", "napari_labdct.learning.denoiser")
+        from napari_labdct.learning import available_devices, model_folders
 
         leave_a_core()
         own = {name: path for name, path in self.folders.items() if path.is_dir()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ from pydantic import Field
 
 from napari_labdct.core.geometry import Parameters
 from napari_labdct.plugin.drawing import Curve, Panel, Plot
+from napari_labdct.plugin.imports import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ class Source:
 
 def get_ready() -> Iterator[None]:
     """Import what profiles need; a job for the background, it takes a second."""
-    import_module("napari_labdct.analysis.scan")
+    load("napari_labdct.analysis.scan")
     yield None
 
 

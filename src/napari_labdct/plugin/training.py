@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_labdct.core import InputError, Progress
-from napari_labdct.plugin.tasks import PACE, time_left
+from napari_labdct.plugin.imports import load_training
+from napari_labdct.plugin.tasks import PACE, leave_a_core, time_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -161,8 +162,7 @@ class Training:
 
     def _images(self) -> Generator[Progress, None, tuple[list[Any], dict[str, Any]]]:
         """Clean projections, and what the model card says of them."""
-        from napari_labdct.plugin.tasks import leave_a_core
-
+        load_training()
         leave_a_core()
         if self.stack is not None:
             return list(self.stack.frames()), {"samples": self.stack.source}
