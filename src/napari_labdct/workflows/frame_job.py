@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from abc import ABC, abstractmethod
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -78,16 +79,16 @@ class OpenJob:
     frames: Frames
 
 
-class FrameJob(Parameters):
+class FrameJob(Parameters, ABC):
     """Base of all jobs: settings only, so that they travel as text."""
 
+    @abstractmethod
     def open(self) -> OpenJob:
         """Open the input; done once in every process."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stamp(self) -> object:
         """What the result depends on beside the settings, such as input files."""
-        raise NotImplementedError
 
     def alone(self, device: str | None) -> Self:
         """The job as one process among many does it.
