@@ -12,7 +12,7 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_labdct.files import read_stack
-from napari_labdct.plugin import layers, lines
+from napari_labdct.plugin import grid, layers, lines
 from napari_labdct.plugin.clean import CleanController
 from napari_labdct.plugin.clean_view import CleanView
 from napari_labdct.plugin.compare import best_grid
@@ -235,7 +235,16 @@ def test_angles_that_the_files_lack_can_be_given(
     assert "10° to 15°" in view.input.info.text()
     np.testing.assert_allclose(layers.stack_of(viewer.layers[0]).omega, [10, 12.5, 15])
     np.testing.assert_allclose(viewer.layers[0].scale, [2.5, 6.72, 6.72])
-    assert layers.pixel_size_um(viewer.layers[0]) == pytest.approx(6.72)
+    assert grid.pixel_size_um(viewer.layers[0]) == pytest.approx(6.72)
+
+
+def test_a_stack_that_knows_less_is_shown_beside_one_that_knows_more(
+    viewer, view, controller, layer, frames, wait
+):
+    drop(view, [frames[0].parent])
+    wait(lambda: len(viewer.layers) == 2)
+    assert viewer.layers.extent.units is not None
+    assert "only one of them has angles and a pixel size" in view.input.info.text()
 
 
 def test_angles_given_after_cleaning_reach_the_results(

@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 
 from napari_labdct.core import Detector, Geometry, ProjectionStack, SpotTable
 from napari_labdct.files import read_spots, write_spots
-from napari_labdct.plugin import layers, spots_layer
+from napari_labdct.plugin import grid, layers, spots_layer
 from napari_labdct.plugin.spot_list import Filter, SpotList, by_hand
 from napari_labdct.plugin.spots import SpotsController, settings_form
 from napari_labdct.plugin.spots_grains import known_spots
@@ -267,7 +267,7 @@ class TestWidget:
         assert view.count.text() == "no spots yet"
 
     def test_points_follow_a_scale_that_is_given(self, viewer, shown, image):
-        layers.set_pixel_size(image, 50.0)
+        grid.set_scan(viewer, image, 0, 2, 50.0)
         assert self.points(viewer).scale[-1] == 50
 
     def test_known_spots_name_the_found_ones(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_labdct.plugin import layers
+from napari_labdct.plugin import grid, layers
 from napari_labdct.plugin.choices import LayerChoice
 from napari_labdct.plugin.opening import Opener
 
@@ -74,9 +74,9 @@ class StackInput(QObject):
         self.opener.failed.connect(self.failed)
         self.opener.warned.connect(self.said)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
-            event.connect(self._count_singles)
+            event.connect(self._layers_changed)
         viewer.dims.events.current_step.connect(self._describe)
-        self._count_singles()
+        self._layers_changed()
         self._show()
 
     @property
@@ -91,7 +91,7 @@ class StackInput(QObject):
         self._viewer.dims.events.current_step.disconnect(self._describe)
         events = self._viewer.layers.events
         for event in (events.inserted, events.removed):
-            event.disconnect(self._count_singles)
+            event.disconnect(self._layers_changed)
 
     def _show(self, *_: object) -> None:
         self._describe()
@@ -109,17 +109,12 @@ class StackInput(QObject):
         if known and len(stack) > 1:
             omega = stack.omega[layers.index_of(self._viewer, layer)]
             text += f"; in view: {omega:g}°"
-        self._view.set_info(text, incomplete=not known)
+        told = "; ".join(part for part in (text, grid.remark(layer)) if part)
+        self._view.set_info(told, incomplete=not known)
 
     def _set_scan(self, start: float, step: float, pixel_um: float) -> None:
-        stack = self.layer
-        for layer in list(self._viewer.layers):
-            # Results lie on their input and go with it.
-            alike = layers.is_stack(layer) and stack is not None
-            if alike and layers.comes_from(layer, stack):
-                layers.set_rotation(layer, start, step)
-                if pixel_um > 0:
-                    layers.set_pixel_size(layer, pixel_um)
+        if self.layer is not None:
+            grid.set_scan(self._viewer, self.layer, start, step, pixel_um)
         self._viewer.reset_view()
         self._show()
 
@@ -127,7 +122,9 @@ class StackInput(QObject):
         self.choice.select(layer)
         self.said.emit(f"Opened {layer.name}.")
 
-    def _count_singles(self, event: object = None) -> None:
+    def _layers_changed(self, event: object = None) -> None:
+        grid.settle(self._viewer)
+        self._describe()
         self._view.set_singles(len(single_frames(self._viewer)))
 
     def _stack_singles(self) -> None:

@@ -39,7 +39,7 @@ def stack_to_layer(
     stack: ProjectionStack, name: str
 ) -> tuple[Any, dict[str, Any], str]:
     """A stack as napari's layer data: (images, keywords of the layer, "image")."""
-    scale, translate, units, labels = _space(stack)
+    scale, translate, units, labels = space_of(stack)
     images = stack.images
     limits = grey_range(np.asarray(images[len(stack) // 2]))
     keywords: dict[str, Any] = {
@@ -121,26 +121,6 @@ def stack_of(layer: Layer) -> ProjectionStack:
     return ProjectionStack(images, omega, source=layer.name)
 
 
-def set_rotation(layer: Image, start: float, step: float) -> None:
-    """Give a stack's layer rotation angles: ω of its first projection, step [deg]."""
-    stack = stack_of(layer)
-    omega = start + step * np.arange(len(stack), dtype=np.float64)
-    stack = replace(stack, omega_deg=omega)
-    layer.metadata = {**layer.metadata, KEY: stack}
-    if layer.ndim == 3:
-        scale, translate, units, labels = _space(stack)
-        layer.units = (units[0], *layer.units[1:])
-        layer.scale = (scale[0], *layer.scale[1:])
-        layer.translate = (translate[0], *layer.translate[1:])
-        layer.axis_labels = labels
-
-
-def set_pixel_size(layer: Image, size_um: float) -> None:
-    """Give a stack's layer its effective pixel size [µm]."""
-    layer.units = (*layer.units[:-2], "micrometer", "micrometer")
-    layer.scale = (*layer.scale[:-2], size_um, size_um)
-
-
 def comes_from(layer: Image, origin: Image) -> bool:
     """Whether a layer is another one's result, or that one itself."""
     kind = kind_of(layer)
@@ -194,12 +174,6 @@ def to_world(layer: Layer, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points (…, row, column) in pixels of a layer in the world."""
     scale, translate = np.asarray(layer.scale[-2:]), np.asarray(layer.translate[-2:])
     return np.asarray(pixels * scale + translate, np.float64)
-
-
-def pixel_size_um(layer: Layer) -> float | None:
-    """Effective pixel size [µm], or None where the layer counts in pixels."""
-    known = str(layer.units[-1]) in ("micrometer", "micron")
-    return abs(float(layer.scale[-1])) if known else None
 
 
 def preallocate(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -264,7 +238,10 @@ def add_results(
     for images, kind, limits in results:
         result = stack.with_images(images, kind, f"{kind} by napari-labdct")
         data, keywords, _ = stack_to_layer(result, f"{layer.name} {kind}")
-        keywords |= {"contrast_limits": limits}
+        keywords |= {
+            "contrast_limits": limits,
+            "metadata": {**layer.metadata, KEY: result},
+        }
         if layer.ndim == 2:
             data = data[0]
             keywords |= {
@@ -301,10 +278,13 @@ def magnitude() -> Colormap:
     return Colormap([white, black, white], name="absolute difference")
 
 
-def _space(
-    stack: ProjectionStack,
+def space_of(
+    stack: ProjectionStack, size_um: float | None = None
 ) -> tuple[Sequence[float], Sequence[float], Sequence[str], Sequence[str]]:
-    """Scale, translation, units and axis labels of a stack's layer."""
+    """Scale, translation, units and axis labels of a stack's layer.
+
+    A pixel size given [µm] comes before that of the stack's geometry.
+    """
     omega = stack.omega
     step, start = 1.0, 0.0
     label, unit = "projection", "pixel"
@@ -314,9 +294,9 @@ def _space(
         if steps[0] > 0 and np.ptp(steps) < 1e-3 * steps[0]:
             step, start = float(steps.mean()), float(omega[0])
             label, unit = "ω", "degree"
-    size, length = 1.0, "pixel"
-    if stack.geometry is not None:
-        size, length = stack.geometry.detector.pixel_size, "micrometer"
+    if size_um is None and stack.geometry is not None:
+        size_um = stack.geometry.detector.pixel_size
+    size, length = (1.0, "pixel") if size_um is None else (size_um, "micrometer")
     return (
         (step, size, size),
         (start, 0.0, 0.0),

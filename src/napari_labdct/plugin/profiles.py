@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
-from napari_labdct.plugin import layers, lines, profiling, settings
+from napari_labdct.plugin import grid, layers, lines, profiling, settings
 from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.drawing import Plot
 from napari_labdct.plugin.grab import Grab
@@ -173,7 +173,7 @@ class ProfilesController(QObject):
                 lines.lay_on(self._shapes, image)
             index = layers.index_of(self._viewer, image)
             self.profiles = profiling.take(found, sources, options.width, index)
-            size = layers.pixel_size_um(image)
+            size = grid.pixel_size_um(image)
             plot = profiling.to_plot(self.profiles, found, sources, options, size)
         self._tell_others()
         self._view.plot.show_plot(self.through.extend(plot, options.log))

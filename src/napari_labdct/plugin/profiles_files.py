@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 
 from napari_labdct.core import InputError
-from napari_labdct.plugin import layers, lines
+from napari_labdct.plugin import grid, layers, lines
 from napari_labdct.plugin.session import (
     ProfileSession,
     curves_table,
@@ -62,7 +62,7 @@ class ProfileFiles(QObject):
         elif kind == "csv":
             image = profiles.chosen[0]
             omega = layers.stack_of(image).omega[profiles.profiles[0].projection]
-            size = layers.pixel_size_um(image)
+            size = grid.pixel_size_um(image)
             save_curves(curves_table(profiles.profiles, float(omega), size), path)
         else:
             self._view.plot.save(path)

@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError
-from napari_labdct.plugin import grain_layer, layers, settings, spots_layer
+from napari_labdct.plugin import grain_layer, grid, layers, settings, spots_layer
 from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.forms import Form
 from napari_labdct.plugin.simulate_view import SimulateView
@@ -203,6 +203,7 @@ class SimulateController(QObject):
                 shown = layers.add_stack(self._viewer, stack, name)
                 layers.set_range(shown, *_grey_range(stack.images[0], measured))
             self._layers.append(shown)
+        grid.settle(self._viewer)
 
     def _last_preview(self, job: Simulating, name: str) -> Layer | None:
         """The layer of the preview before, which the next one takes over."""
