@@ -11,6 +11,9 @@ from 1.
 
 from __future__ import annotations
 
+import io
+import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,15 +116,17 @@ def read_matlab(path: Path) -> pd.DataFrame:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    try:
-        found = loadmat(path, variable_names=[TABLE])
-    except (NotImplementedError, MatReadError, TypeError) as error:
-        raise InputError(f"the MATLAB file cannot be read ({error}).") from error
-    if TABLE not in found:
+    alone = _variable(path)
+    if alone is None:
         raise InputError(
             f"the MATLAB file has no variable {TABLE}: only files written by labdct "
             "hold all columns of a spot table."
         )
+    file: Any = io.BytesIO(alone)  # SciPy takes it, its stubs know paths only
+    try:
+        found = loadmat(file)
+    except (NotImplementedError, MatReadError, TypeError) as error:
+        raise InputError(f"the MATLAB file cannot be read ({error}).") from error
     table = found[TABLE][0, 0]
     columns = {}
     for name in table.dtype.names or ():
@@ -130,6 +135,27 @@ def read_matlab(path: Path) -> pd.DataFrame:
             values = np.array([str(text[0]) if text.size else "" for text in values])
         columns[name] = values.astype(bool) if name in FLAGS else values
     return pd.DataFrame(columns)
+
+
+def _variable(path: Path) -> bytes | None:
+    """The file with the table alone, its checksum tried; None where there is none.
+
+    SciPy's reader believes what it reads, and damage crashes it. A file is a header
+    of 128 bytes, then a compressed variable after the other, each with its type (15)
+    and its length.
+    """
+    with path.open("rb") as file:
+        header = file.read(128)
+        order = {b"\0\1IM": "<", b"\1\0MI": ">"}.get(header[124:], "")
+        while order and len(tag := file.read(8)) == 8:
+            kind, length = struct.unpack(f"{order}II", tag)
+            packed = file.read(length)
+            if kind != 15 or len(packed) < length:
+                break
+            if TABLE.encode() in zlib.decompressobj().decompress(packed, 256):
+                zlib.decompress(packed)  # raises where the checksum does not fit
+                return header + tag + packed
+    return None
 
 
 FLAGS = ("edge", "overlap", "hidden", "cut", "found")
