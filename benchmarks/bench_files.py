@@ -5,7 +5,7 @@
 Prints medians. The limits: for opening, none but half a second; for streaming, the
 same work from memory; for two processes, what two processes that share nothing
 reach on these cores; for throughput, the disk (a plain copy) and the network's
-forward pass. Memory is the process's own peak, the network's included.
+forward pass; for memory, 2 GB beyond the network's own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import subprocess
 import sys
 import tempfile
@@ -180,19 +179,21 @@ def _alone(scan: str) -> None:
 
 def sharing(folder: Path, scan: Path, workers: int, runs: int) -> None:
     """Spot finding on several processes, beside processes that share nothing."""
-    from napari_labdct.workflows.cluster import processes
+    from napari_labdct.workflows.cluster import BLOCK, processes
 
     job = SpotsJob(source=ScanSource(path=str(scan)), model="none")
     half = [str(scan)]
-    forked = multiprocessing.get_context("spawn")
-    with forked.Pool(workers) as pool, processes(workers) as many, processes(1) as one:
+    spawned = multiprocessing.get_context("spawn")
+    with spawned.Pool(workers) as pool, processes(workers) as many, processes(1) as one:
 
         def work(place) -> None:
             for _ in iter_job(job, {}, folder / "spots.csv", pool=place):
                 pass
 
-        pool.map(_alone, half * workers)
-        work(many), work(one)
+        # Every process has imported all it needs, and every worker opened the scan.
+        pool.map(_alone, half * workers, chunksize=1)
+        for place, count in ((many, workers), (one, 1)):
+            list(place(job, range(count * BLOCK)))
         rows = [
             (
                 seconds(lambda: pool.map(_alone, half, chunksize=1), 1),
@@ -211,34 +212,67 @@ def sharing(folder: Path, scan: Path, workers: int, runs: int) -> None:
 
 
 MEMORY = """
-import json, resource, sys
+import json, sys, threading, time
 from pathlib import Path
+import numpy as np
+from napari_labdct.calibration import FrameStatistics
+from napari_labdct.files import read_stack
+from napari_labdct.learning import Denoiser
+from napari_labdct.workflows import jobs
 from napari_labdct.workflows.frame_job import iter_job
-from napari_labdct.workflows.jobs import SpotsJob
 from napari_labdct.workflows.scan_source import ScanSource
-job = SpotsJob(source=ScanSource(path=sys.argv[1]), model="none")
-peaks = []
+
+verb, scan, out = sys.argv[1:]
+
 def resident():
     with open("/proc/self/status") as file:
         values = dict(line.split(":", 1) for line in file)
     return int(values["RssAnon"].split()[0]) / 1024
-for step in iter_job(job, {}, Path(sys.argv[2])):
-    peaks.append(resident())
-print(json.dumps(peaks))
+
+peaks = [0.0]
+
+def watch():
+    while True:
+        peaks[-1] = max(peaks[-1], resident())
+        time.sleep(0.005)
+
+source = ScanSource(path=scan)
+if verb == "network":
+    frame = read_stack(scan).frame(0)
+    level = np.full_like(frame, np.median(frame))
+    denoiser, known = Denoiser.default("cpu"), FrameStatistics(level, level**0.5, level)
+    steps = (denoiser.clean_frame(frame, known) for _ in range(2))
+elif verb == "clean":
+    job = jobs.CleanJob(source=source, device="cpu")
+    steps = iter_job(job, {"cleaned": Path(out)})
+else:
+    steps = iter_job(jobs.SpotsJob(source=source, model="none"), {}, Path(out))
+start = resident()
+threading.Thread(target=watch, daemon=True).start()
+for _ in steps:
+    peaks.append(0.0)
+print(json.dumps([start, *peaks]))
 """
 
 
-def memory(folder: Path, scan: Path, frames: int) -> None:
-    """Memory of a process of its own, a frame after the other (Linux)."""
-    words = [sys.executable, "-c", MEMORY, str(scan), str(folder / "memory.csv")]
-    found = subprocess.run(words, capture_output=True, text=True, check=True)
-    used = np.array(json.loads(found.stdout.splitlines()[-1]))
-    first, last = used[frames // 4 : frames // 2].max(), used[frames // 2 :].max()
+def memory(folder: Path, scan: Path) -> None:
+    """Memory that each job takes on top of what it starts with (Linux)."""
     size = scan.stat().st_size / 2**20
-    print(
-        f"memory of spot finding on {size:.0f} MB: at most {used.max():.0f} MB; "
-        f"second quarter {first:.0f}, second half {last:.0f} MB"
-    )
+    print(f"memory, disk to disk, for a scan of {size:.0f} MB:")
+    for verb, name in (
+        ("network", "one frame through the network"),
+        ("clean", "clean"),
+        ("spots", "spots, without the network"),
+    ):
+        words = [sys.executable, "-c", MEMORY, verb, str(scan), str(folder / "m.tif")]
+        found = subprocess.run(words, capture_output=True, text=True, check=True)
+        start, *peaks = json.loads(found.stdout.splitlines()[-1])
+        middle = len(peaks) // 2
+        halves = [max(part) - start for part in (peaks[:middle], peaks[middle:])]
+        print(
+            f"  {name:<30} {max(halves):5.0f} MB at most "
+            f"(first half {halves[0]:.0f}, second {halves[1]:.0f})"
+        )
 
 
 def main() -> None:
@@ -267,12 +301,12 @@ def main() -> None:
         if "stream" in chosen.only:
             streaming(folder, scan, chosen.frames, chosen.runs)
         if "share" in chosen.only:
-            sharing(folder, scan, chosen.workers, chosen.runs)
+            short = write_scan(
+                folder / "short.tif", min(32, chosen.frames), chosen.size
+            )
+            sharing(folder, short, chosen.workers, min(2, chosen.runs))
         if "memory" in chosen.only:
-            memory(folder, scan, chosen.frames)
-    scale = 2**20 if sys.platform == "darwin" else 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
-    print(f"peak memory of this process {peak:.0f} MB")
+            memory(folder, scan)
 
 
 if __name__ == "__main__":
