@@ -31,7 +31,7 @@ class CompareView(QWidget):
         for made in self.buttons.values():
             made.setCheckable(True)
             made.clicked.connect(self._pressed)
-        modes = row(*self.buttons.values(), stretch=1)
+        modes = row(*self.buttons.values(), even=True)
         self.swipe = QSlider(Qt.Orientation.Horizontal)
         self.swipe.setRange(0, 1000)
         self.swipe.setValue(500)

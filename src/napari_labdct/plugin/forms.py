@@ -247,6 +247,8 @@ def label(path: str, field: FieldInfo) -> str:
     """Name of a field with its unit, which its description ends with."""
     name = field.title or path.rpartition(".")[2].replace("_", " ")
     name = re.sub(r"\bomega\b", "ω", name)
+    if not name.startswith("ω"):
+        name = name[:1].upper() + name[1:]
     unit = re.search(r"\[([^\]]+)\]", field.description or "")
     return f"{name} [{unit.group(1)}]" if unit else name
 

@@ -86,9 +86,9 @@ class ProfilesView(Dock):
         self.width_px = QSpinBox()
         self.width_px.setRange(1, 101)
         self.width_px.setSuffix(" px")
-        self.log = QCheckBox("log")
-        self.level = QCheckBox("level")
-        self.peaks = QCheckBox("peaks")
+        self.log = QCheckBox("Log")
+        self.level = QCheckBox("Level")
+        self.peaks = QCheckBox("Peaks")
         self.show_options(ProfileOptions())
         fields = ProfileOptions.model_fields
         for part, name in (
@@ -103,7 +103,7 @@ class ProfilesView(Dock):
         self.width_px.valueChanged.connect(lambda: self.options_changed.emit())
         for box in (self.log, self.level, self.peaks):
             box.toggled.connect(lambda: self.options_changed.emit())
-        line = row(self.axis, QLabel("width"), self.width_px, even=False)
+        line = row(self.axis, QLabel("Width"), self.width_px, even=False)
         checks = row(self.log, self.level, self.peaks, even=True)
         self.add_section("Plot", form([("Distance", line)]), checks)
 

@@ -103,7 +103,7 @@ class SpotsView(Dock):
         line = row(
             QLabel("SNR ≥"),
             self.least_snr,
-            QLabel("area ≥"),
+            QLabel("Area ≥"),
             self.least_area,
             stretch=1,
         )

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class Beam(Parameters):
     """A tungsten tube and what stands in its beam."""
 
-    kvp: float = Field(140.0, ge=60, le=160, description="Tube voltage [kV].")
+    kvp: float = Field(
+        140.0, ge=60, le=160, title="tube voltage", description="Tube voltage [kV]."
+    )
     current: float = Field(10.0, gt=0, le=1e6, description="Tube current [µA].")
     filters: tuple[Filter, ...] = Field(
         (Filter(material="Al", thickness=0.5),), description="Sheets in the beam."
