@@ -1,7 +1,7 @@
 """How quick the napari window is: opening, scrubbing, first preview, drags, stalls.
 
     xvfb-run -a -s "-screen 0 1600x1200x24" \\
-        python benchmarks/bench_plugin.py [open] [clean] [profiles] [train]
+        python benchmarks/bench_plugin.py [open] [clean] [profiles] [spots] [train]
 
 Prints a table for docs/napari.md, with the load of the machine beside each figure.
 "Without others" is the processor time of this process, and for the window's answer the
@@ -214,6 +214,43 @@ def dragging(viewer: Any, plot: Any) -> list[tuple[str, str]]:
     return rows
 
 
+def filtering(viewer: Any, widget: Any, path: Path) -> list[tuple[str, str]]:
+    from napari_labdct.core import SpotTable
+    from napari_labdct.files import write_spots
+
+    rng = np.random.default_rng(1)
+    rows = []
+    for spots in (600, 600 * SHAPE[0]):
+        projection = np.sort(rng.integers(0, 1 if spots == 600 else SHAPE[0], spots))
+        frame = SpotTable().frame.reindex(range(spots))
+        frame = frame.assign(
+            projection=projection,
+            omega_deg=2.0 * projection,
+            row_px=rng.uniform(0, 1014, spots),
+            column_px=rng.uniform(0, 1014, spots),
+            area_px=rng.integers(5, 90, spots),
+            snr=rng.gamma(2, 10, spots),
+            peak=100.0,
+            intensity=1000.0,
+        )
+        write_spots(SpotTable(frame), path)
+        widget.ask_open = lambda *about: path
+        widget.open_wanted.emit()
+        spin(1)
+        times = []
+        for step in range(12):
+            times.append(timed(lambda at=step: filter_to(widget, 5.0 + at)))
+        rows.append((f"{spots} spots: one step of the SNR filter", medians(times)))
+        widget.least_snr.setValue(0)
+    return rows
+
+
+def filter_to(widget: Any, snr: float) -> None:
+    """Show spots from this SNR on, and let the window draw them."""
+    widget.least_snr.setValue(snr)
+    QApplication.processEvents()
+
+
 def training(viewer: Any, widget: Any, folder: Path) -> list[tuple[str, str]]:
     from napari_labdct.plugin import settings
 
@@ -252,6 +289,7 @@ SECTIONS = {
     "open": "Clean stack",
     "clean": "Clean stack",
     "profiles": "Line profiles",
+    "spots": "Spots",
     "train": "Train a denoiser",
 }
 """What is measured, and the widget that it is measured in."""
@@ -264,7 +302,7 @@ def main(wanted: list[str]) -> None:
         name: viewer.window.add_plugin_dock_widget("napari-labdct", name, tabify=True)[
             1
         ]
-        for name in ("Train a denoiser", "Clean stack", "Line profiles")
+        for name in dict.fromkeys(SECTIONS.values())
     }
     print(f"{platform.machine()}, {os.cpu_count()} cores, shared\n")
     print("| what | time | without others | load |\n|---|---|---|---|")
@@ -275,6 +313,7 @@ def main(wanted: list[str]) -> None:
             "open": lambda dock: opening(viewer, dock, path),
             "clean": lambda dock: cleaning(viewer, dock),
             "profiles": lambda dock: dragging(viewer, dock),
+            "spots": lambda dock: filtering(viewer, dock, Path(folder) / "spots.csv"),
             "train": lambda dock: training(viewer, dock, Path(folder)),
         }
         for section in SECTIONS:
