@@ -91,6 +91,14 @@ def test_missing_streams_are_tolerated(tmp_path, missing):
     assert (found.geometry is None) == (missing != "Angles")
 
 
+@pytest.mark.parametrize("missing", ["NoOfImages", "DataType"])
+def test_number_and_type_of_frames_are_seen_in_the_frames(tmp_path, missing):
+    path = write_ole(tmp_path / "a.txrm", streams(**{missing: None}))
+    found = read_stack(path)
+    assert found.shape == FRAMES.shape
+    np.testing.assert_array_equal(found.frame(102), FRAMES[102, ::-1])
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"DataType": u4(99)}, {"NoOfImages": u4(0)}, {"ImageWidth": None}],

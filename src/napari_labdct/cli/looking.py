@@ -144,6 +144,11 @@ def info(
             f"to detector {geometry.sample_to_detector:g} mm, pixel "
             f"{geometry.detector.pixel_size:g} µm"
         )
+    if scan.exposure_s is not None:
+        low, high = scan.exposure_s.min(), scan.exposure_s.max()
+        say(f"exposure     {low:g} s" + (f" to {high:g} s" if high > low else ""))
+    if scan.voltage_kv:
+        say(f"voltage      {scan.voltage_kv:g} kV")
     for line in scan.history:
         say(f"history      {line}")
 

@@ -40,7 +40,8 @@ def read_txrm(path: Path, flip: str) -> ProjectionStack:
     """Read a ``.txrm`` file: angles and distances now, grey values when asked for.
 
     Missing streams are tolerated: without distances or pixel size there is no
-    geometry, without angles they are unknown. Rows are stored from the bottom up.
+    geometry, without angles they are unknown; the number of frames and their type
+    are taken from the frames themselves. Rows are stored from the bottom up.
     Angles are given as recorded; the pixel size in the file is that of the
     sample's plane and is brought to the detector by the magnification.
 
@@ -51,11 +52,12 @@ def read_txrm(path: Path, flip: str) -> ProjectionStack:
     try:
         with _opened(path) as ole:
             info = _Info(ole)
-            count, rows, columns = (
-                int(info.first(name, "<u4") or 0)
-                for name in ("NoOfImages", "ImageHeight", "ImageWidth")
+            count, rows, columns, kind = (
+                -1 if (said := info.first(name, "<u4")) is None else int(said)
+                for name in ("NoOfImages", "ImageHeight", "ImageWidth", "DataType")
             )
-            kind = int(info.first("DataType", "<u4") or 0)
+            count = _count(ole) if count < 0 else count
+            kind = _kind(_size(ole, _stream(0)), rows * columns) if kind < 0 else kind
             angles = info.all("Angles", "<f4")
             exposure = info.all("ExpTimes", "<f4")
             voltage = info.first("Voltage", "<f4") or info.first("XrayVoltage", "<f4")
@@ -118,6 +120,18 @@ def _stream(page: int) -> str:
 
 def _size(ole: Any, name: str) -> int:
     return int(ole.get_size(name)) if ole.exists(name) else 0
+
+
+def _count(ole: Any) -> int:
+    """How many frames there are, where the file does not say so."""
+    return sum(name[0].lower().startswith("imagedata") for name in ole.listdir())
+
+
+def _kind(size: int, pixels: int) -> int:
+    """The type that frames of this size can have, 0 for none."""
+    bytes_a_pixel, rest = divmod(size, max(pixels, 1))
+    widths = {np.dtype(kind).itemsize: number for number, kind in DATA_TYPES.items()}
+    return 0 if rest else widths.get(bytes_a_pixel, 0)
 
 
 def _check_whole(path: Path, sizes: list[int], needed: int) -> None:
