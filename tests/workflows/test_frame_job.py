@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tests.conftest import draw_stack
 
 from napari_labdct.core import InputError, ProjectionStack, SpotTable
 from napari_labdct.files import layout, read_stack, write_spots, write_stack
+from napari_labdct.files.journal import Journal
 from napari_labdct.learning import Denoiser
 from napari_labdct.workflows.cleanup import clean
 from napari_labdct.workflows.frame_job import FrameResult, OpenJob, iter_job
@@ -160,6 +162,19 @@ def test_a_full_disk_keeps_what_is_done_and_what_was_there(scan, out, monkeypatc
     steps = list(iter_job(job_of(scan), files_of(out)))
     assert steps[0].done == 2
     assert names(out) == {"c.tif", "d.h5"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk ever full")
+def test_a_disk_too_full_for_the_journal(tmp_path):
+    """Closing it must not try once more what could not be written."""
+    journal = Journal.start(tmp_path / "a.journal", {"job": 1})
+    journal._file.close()
+    with Path("/dev/full").open("ab", buffering=0) as full:
+        journal._file = full
+        with pytest.raises(OSError, match="No space left"):
+            journal.add(0, {"spots": list(range(1000))})
+    assert journal.done == {}
+    journal.close()
 
 
 def test_an_output_that_cannot_be_written(scan, out):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from napari_labdct.core import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
     from pathlib import Path
 
 
@@ -33,7 +34,7 @@ class Journal:
     path: Path
     about: dict[str, Any]
     done: dict[int, int] = field(default_factory=dict)
-    _file: BinaryIO | None = None
+    _file: FileIO | None = None
 
     @classmethod
     def start(cls, path: Path, about: dict[str, Any]) -> Journal:
@@ -46,11 +47,15 @@ class Journal:
         OSError
             If the file cannot be written.
         """
-        file = path.open("a+b")
+        file = path.open("ab", buffering=0)
         _lock(file, path)
         file.truncate(0)
         journal = cls(path, about, _file=file)
-        journal._append(about)
+        try:
+            journal._append(about)
+        except OSError:
+            journal.remove()
+            raise
         return journal
 
     @classmethod
@@ -64,9 +69,9 @@ class Journal:
         """
         if not path.is_file():
             return None
-        file = path.open("r+b")
+        file = path.open("ab", buffering=0)
         _lock(file, path)
-        lines = _lines(file)
+        lines = _lines(file, path)
         _, about = next(lines, (0, None))
         if not isinstance(about, dict):
             file.close()
@@ -74,7 +79,6 @@ class Journal:
         journal = cls(path, about, _file=file)
         for start, line in lines:
             journal.done[int(line["frame"])] = start
-        file.seek(0, 2)
         return journal
 
     def add(self, frame: int, entry: dict[str, Any]) -> None:
@@ -103,28 +107,29 @@ class Journal:
         if self._file is None:
             raise ValueError(f"{self.path} is not open")
         start = self._file.seek(0, 2)
-        self._file.write(json.dumps(entry).encode() + b"\n")
-        self._file.flush()
+        rest = memoryview(json.dumps(entry).encode() + b"\n")
+        while rest:  # not buffered: closing has nothing to write to a full disk
+            rest = rest[self._file.write(rest) :]
         return start
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, Any]]:
+def _lines(file: FileIO, path: Path) -> Iterator[tuple[int, Any]]:
     """Start and content of every whole line; what follows the last is cut off."""
     start = 0
-    file.seek(0)
-    for raw in file:
-        try:
-            entry = json.loads(raw) if raw.endswith(b"\n") else None
-        except ValueError:
-            entry = None
-        if entry is None:
-            break
-        yield start, entry
-        start += len(raw)
+    with path.open("rb") as lines:
+        for raw in lines:
+            try:
+                entry = json.loads(raw) if raw.endswith(b"\n") else None
+            except ValueError:
+                entry = None
+            if entry is None:
+                break
+            yield start, entry
+            start += len(raw)
     file.truncate(start)
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
+def _lock(file: FileIO, path: Path) -> None:
     """Keep other runs out while this one writes; the system undoes it at its end."""
     try:
         import fcntl
