@@ -116,9 +116,12 @@ def test_a_dim_side_of_a_spot_counts_as_far_as_noise_permits():
 
 @pytest.mark.parametrize("correlation", [0.0, 0.4])
 @pytest.mark.parametrize("rate", [2.0, 20.0])
-def test_noise_raises_as_many_false_alarms_as_asked_for(correlation, rate):
+@pytest.mark.parametrize("masked", [0, 300])
+def test_noise_raises_as_many_false_alarms_as_asked_for(correlation, rate, masked):
     rng = np.random.default_rng(2)
     shape, frames = (700, 700), 12 if rate < 10 else 5
+    mask = np.zeros(shape, bool)
+    mask[:masked] = True
     background = np.tile(np.linspace(200, 900, shape[1], dtype=np.float32), (700, 1))
     settings = FindSettings(false_alarms=rate)
     count = 0
@@ -126,7 +129,7 @@ def test_noise_raises_as_many_false_alarms_as_asked_for(correlation, rate):
         frame = background + noise(shape, rng, correlation) * np.sqrt(background)
         residual = frame - background
         sigma = noise_map(residual, background)
-        count += len(find_spots(residual, sigma, settings=settings))
+        count += len(find_spots(residual, sigma, mask=mask, settings=settings))
     assert rate / 2 < count / frames < rate * 2
 
 

@@ -14,7 +14,7 @@ from napari_labdct.calibration import (
     smooth_background,
     statistics_of,
 )
-from napari_labdct.calibration.statistics import temporal_median
+from napari_labdct.calibration.statistics import brought_to, temporal_median
 
 
 def gradient(shape=(256, 256)):
@@ -168,3 +168,29 @@ def test_a_frame_does_not_lift_its_own_median(count):
     assert (median.image - others)[spot].mean() > 0.3
     if count % 2 == 0:
         np.testing.assert_allclose(alone, others, atol=0.02)
+
+
+def test_a_drifting_source_leaves_no_ghost_of_the_shadow():
+    # The dark level stays as it is: one factor for all cannot fit.
+    level = gradient((256, 256))
+    level[96:160, 96:160] *= 0.02
+    dark = np.float32(300)
+    source = [1.0] * 8 + [0.9] + [1.0] * 8
+    frames = [
+        photons(level * np.float32(gain), index) + dark
+        for index, gain in enumerate(source)
+    ]
+    shadow, light = np.s_[100:156, 100:156], np.s_[10:90, 10:90]
+    found = statistics_of(ProjectionStack(np.stack(frames))).of(8)
+    expected = level * 0.9 + dark
+    for part in (shadow, light):
+        assert found.background[part].mean() == pytest.approx(
+            expected[part].mean(), abs=0.1 * float(found.sigma[part].mean())
+        )
+
+
+def test_levels_are_compared_by_a_factor_where_no_offset_shows():
+    flat = np.full((128, 128), 500, np.float32)
+    gain, offset = brought_to(photons(1.2 * flat, 3), photons(flat, 4))
+    assert gain == pytest.approx(1.2, rel=5e-3)
+    assert offset == 0

@@ -175,7 +175,7 @@ def conventional_spots(
     units = residual / sigma
     response = laplacian_of_gaussian(units, settings.log_sigma)
     height = np.maximum(grey.ravel()[pixels].astype(np.float64), 1e-6)
-    score = largest(response.ravel()[pixels], spot) / robust_spread(response)
+    score = largest(response.ravel()[pixels], spot) / robust_spread(response, use)
     cut, blur = np.zeros(score.size), np.zeros(score.size)
     found = Candidates(pixels, spot, height, score, score, cut, blur)
     found = found.blunt(units, settings.point_spread)

@@ -48,7 +48,9 @@ def kernels(scales: Sequence[float], arc_length: float = 0.0) -> tuple[Kernel, .
 
 
 def matched_filters(
-    units: NDArray[np.float32], shapes: Sequence[Kernel]
+    units: NDArray[np.float32],
+    shapes: Sequence[Kernel],
+    use: NDArray[np.bool_] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Signal-to-noise ratio of Gaussian spots centred on every pixel.
 
@@ -64,6 +66,8 @@ def matched_filters(
         columns).
     shapes
         Shapes of the spots.
+    use
+        Pixels to measure the spread on, shape (rows, columns); all by default.
 
     Yields
     ------
@@ -84,7 +88,7 @@ def matched_filters(
         # White noise of spread 1 keeps it: the mean of the squared gain is 1.
         response *= np.float32(np.sqrt(4 * np.pi * shape.along * shape.across))
         # A frame without noise must not make everything significant.
-        response *= np.float32(1 / max(robust_spread(response), 0.5))
+        response *= np.float32(1 / max(robust_spread(response, use), 0.5))
         yield response
 
 
@@ -106,11 +110,24 @@ def _transfer(
     return np.asarray(np.exp(factor * (along**2 + over**2)), np.float32)
 
 
-def robust_spread(response: NDArray[np.float32]) -> float:
-    """Standard deviation of the noise, from the lower half that spots leave alone."""
+def robust_spread(
+    response: NDArray[np.float32], use: NDArray[np.bool_] | None = None
+) -> float:
+    """Standard deviation of the noise, from the lower half that spots leave alone.
+
+    Parameters
+    ----------
+    response
+        Shape (rows, columns).
+    use
+        Pixels that count, shape (rows, columns): not those masked as 0.
+    """
     # Some ten thousand pixels give it to one per cent.
     step = max(1, int(np.sqrt(response.size / 40_000)))
-    low, middle = np.quantile(response[::step, ::step], [0.1587, 0.5])
+    values = response[::step, ::step]
+    if use is not None and use[::step, ::step].any():
+        values = values[use[::step, ::step]]
+    low, middle = np.quantile(values, [0.1587, 0.5])
     return max(float(middle - low), 1e-6)
 
 

@@ -191,7 +191,7 @@ def find_spots(
     if threshold is None:
         area = int(np.count_nonzero(use))
         threshold = threshold_for(settings.false_alarms, area, settings.kernels)
-    fine, best = _significance(units, settings.kernels)
+    fine, best = _significance(units, settings.kernels, use)
     if residual is None:
         spots = from_response(fine, best, use, threshold, settings)
     else:
@@ -250,10 +250,10 @@ def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _significance(
-    units: NDArray[np.float32], shapes: tuple[Kernel, ...]
+    units: NDArray[np.float32], shapes: tuple[Kernel, ...], use: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Response of the finest filter, and the largest of all."""
-    responses = matched_filters(units, shapes)
+    responses = matched_filters(units, shapes, use)
     fine = next(responses)
     best = fine.copy()
     for response in responses:

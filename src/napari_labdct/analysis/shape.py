@@ -78,7 +78,7 @@ def shape_of(
     return Shape(first[0], first[1], major, minor, angle)
 
 
-LOPSIDED = 0.1
+LOPSIDED = 0.05
 """How far a spot's dim side typically draws its centroid, in its Gaussian σ."""
 
 

@@ -24,6 +24,18 @@ FEWEST_FRAMES = 9
 WINDOW = 31
 """Projections around a frame that its temporal median is taken over."""
 
+BLOCK = 4
+"""Side of the squares of pixels whose means are compared with the median's [px]."""
+
+LEVELS = 24
+"""Levels of the median at which a frame is compared with it."""
+
+FEWEST_BLOCKS = 40
+"""Squares that a level needs to count."""
+
+WIDE_RANGE = 8.0
+"""Range of levels over the scatter of squares that shows an offset for certain."""
+
 STRIDE = 8
 """Neighbouring frames that share one temporal median."""
 
@@ -128,14 +140,59 @@ def combine(frame: NDArray[np.float32], median: TemporalMedian) -> FrameStatisti
     median
         Temporal median of the scan around the frame, at any common level.
     """
-    image = median.image[::4, ::4]
-    gain = np.float32(np.median(frame[::4, ::4] / np.maximum(image, 1e-6)))
+    gain, offset = brought_to(frame, median.image)
     # A spot lifts a median that its own frame is part of, and would lose by it.
-    background = median.without(frame / max(gain, np.float32(1e-6))) * gain
+    background = median.without((frame - offset) / gain) * gain + offset
     # What drifts from frame to frame is smooth; a wide median leaves spots alone.
     background = background + smooth_background(frame - background, 160, 8)
     sigma = noise_map(frame - background, background) * median.flicker
     return FrameStatistics(background, sigma, median.static * gain)
+
+
+def brought_to(
+    frame: NDArray[np.float32], median: NDArray[np.float32]
+) -> tuple[np.float32, np.float32]:
+    """Gain and offset that bring a scan's median to the level of one of its frames.
+
+    The source drifts, the detector's dark level does not: where both a beam stop's
+    shadow and bright background are in sight, one factor cannot fit both. Levels of
+    the median are compared by medians, which spots leave alone.
+
+    Parameters
+    ----------
+    frame, median
+        Grey values, shape (rows, columns).
+
+    Returns
+    -------
+    gain, offset
+        The frame is about `gain` · median + `offset` [grey values].
+    """
+    image, shown = (_means(part, BLOCK) for part in (median, frame))
+    gain = max(float(np.median(shown / np.maximum(image, 1e-6))), 1e-6)
+    low, high = np.quantile(image, [0.002, 0.998])
+    scatter = 1.4826 * float(np.median(np.abs(shown - gain * image)))
+    if high - low < WIDE_RANGE * scatter:
+        return np.float32(gain), np.float32(0)
+    which = np.round((image - low) / (high - low) * LEVELS).astype(np.intp)
+    pixels = np.bincount(which[(which >= 0) & (which <= LEVELS)], minlength=LEVELS + 1)
+    known = np.flatnonzero(pixels >= FEWEST_BLOCKS)
+    if known.size < 2:
+        return np.float32(gain), np.float32(0)
+    x, y = (ndimage.median(part, which, known) for part in (image, shown))
+    slope, start = np.polyfit(x, y, 1, w=np.sqrt(pixels[known]))
+    if not 0.5 * gain < slope < 2 * gain:
+        return np.float32(gain), np.float32(0)
+    return np.float32(slope), np.float32(start)
+
+
+def _means(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Means of squares of pixels, as many as are whole."""
+    rows, columns = (max(1, length // side) for length in image.shape)
+    part = image[: rows * side, : columns * side]
+    return np.asarray(
+        part.reshape(rows, part.shape[0] // rows, columns, -1).mean((1, 3)), np.float32
+    )
 
 
 @dataclass(frozen=True)
