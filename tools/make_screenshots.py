@@ -20,7 +20,9 @@ from typing import Any
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
 
 import napari
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QPoint, QRectF, Qt
+from qtpy.QtGui import QColor, QImage, QPainter
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_labdct.plugin import layers, lines
 from napari_labdct.plugin.tasks import State
@@ -52,10 +54,26 @@ def window(*widgets: str) -> Iterator[Any]:
     spin(0.5)
 
 
-def shoot(viewer: napari.Viewer, folder: Path, name: str) -> None:
+def shoot(
+    viewer: napari.Viewer, folder: Path, name: str, numbered: tuple[QWidget, ...] = ()
+) -> None:
+    """Save a picture of the window; widgets that the text goes through get numbers."""
     spin(1)
     path = folder / f"{name}.png"
     viewer.screenshot(str(path), canvas_only=False, flash=False)
+    image = QImage(str(path))
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for number, widget in enumerate(numbered, 1):
+        corner = widget.mapTo(widget.window(), QPoint(0, 0))
+        disc = QRectF(corner.x() - 24, corner.y() + widget.height() / 2 - 11, 22, 22)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor("#ffb000"))
+        painter.drawEllipse(disc)
+        painter.setPen(QColor("black"))
+        painter.drawText(disc, int(Qt.AlignmentFlag.AlignCenter), str(number))
+    painter.end()
+    image.save(str(path))
     print(path)
 
 
@@ -121,7 +139,9 @@ def cleaning(folder: Path) -> None:
         layers.show_index(viewer, image, 5)
         clean(widget)
         widget.compare.buttons["swipe"].click()
-        shoot(viewer, folder, "window_clean")
+        steps = (widget.input.drop, widget.model, widget.clean)
+        steps = (*steps, widget.compare.buttons["overlay"], widget.save)
+        shoot(viewer, folder, "window_clean", steps)
 
 
 def empty(folder: Path) -> None:

@@ -77,7 +77,11 @@ def new_layer(image: Image, name: str, mark: str) -> Shapes:
             "size": 12,
             "color": {"feature": "colour", "fallback": "white"},
             "anchor": "center",
-            "translation": [-0.02 * image.data.shape[-2], 0],
+            # Beside lines along rows and columns, which are drawn most.
+            "translation": [
+                -0.03 * image.data.shape[-2],
+                -0.025 * image.data.shape[-2],
+            ],
         },
         face_color="transparent",
         edge_width=max(1.0, image.data.shape[-2] / 300),

@@ -152,13 +152,18 @@ def _draw_reading(
 ) -> None:
     """The cursor's x and the values there, each behind a dot of its curve's colour.
 
-    They stand in the heading, on the right, where they hide no curve.
+    They stand in the heading, on the right, where they hide no curve; of a title
+    that leaves no room the first word stays.
     """
     metrics = painter.fontMetrics()
     place = frame.heading(metrics.height())
     need = [metrics.horizontalAdvance(text) + 16.0 for text, _ in reading]
-    place.setLeft(place.right() - sum(need))
-    painter.fillRect(place.adjusted(-4, 0, 0, 0), inks.ground)
+    title, first = frame.panel.title, place.left() + 14
+    left = place.right() - sum(need)
+    if title and left < first + metrics.horizontalAdvance(title):
+        first += metrics.horizontalAdvance(title.split()[0])
+        painter.fillRect(place.adjusted(first - place.left(), 0, 0, 0), inks.ground)
+    place.setLeft(left)
     for (text, colour), width in zip(reading, need, strict=True):
         if colour:
             painter.setPen(Qt.PenStyle.NoPen)
