@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_labdct.core import InputError
+from napari_labdct.files.saving import discard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +102,7 @@ class Journal:
     def remove(self) -> None:
         """Delete it: the job is done, or nothing of it is worth keeping."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        discard(self.path)
 
     def _append(self, entry: dict[str, Any]) -> int:
         if self._file is None:

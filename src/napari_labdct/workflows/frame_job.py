@@ -24,7 +24,7 @@ from napari_labdct.core.geometry import Parameters
 from napari_labdct.files import write_spots
 from napari_labdct.files.journal import Journal
 from napari_labdct.files.layout import Layout, lay_out
-from napari_labdct.files.saving import cannot_write
+from napari_labdct.files.saving import cannot_write, discard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -235,7 +235,7 @@ class _Work:
         except BaseException:
             journal.remove()
             for output in outputs.values():
-                part_of(output).unlink(missing_ok=True)
+                discard(part_of(output))
             raise
         return work
 
@@ -330,4 +330,4 @@ class _Work:
         if not self.journal.done:
             self.journal.remove()
             for output in self.outputs.values():
-                part_of(output).unlink(missing_ok=True)
+                discard(part_of(output))
