@@ -1,18 +1,20 @@
 """The paper's recipe beside the default one, trained on the same projections.
 
-    python benchmarks/bench_recipes.py [--projections 60] [--epochs 10] [--threads 1]
+    python benchmarks/bench_recipes.py [--epochs 60] [--threads 1] [--weights FILE]
 
-Small networks and small crops, so that a processor trains each in minutes; every row
-sees the same number of crops. Clean projections are of aluminium in Laue focusing, as
-in the paper. Judged on copper, other seeds, made to look measured (gradients, streaks
-that stay, photon noise, zingers), each frame by itself:
+The small reproduction's projections (aluminium in Laue focusing, as in the paper,
+2 × 2 pixels binned), networks and crops, so that a processor trains each in minutes;
+every row sees the same number of crops. With the weights of torchvision's VGG16 (a file
+of its own, see docs/learning.md) the feature losses are those of the paper, else those
+of a narrow network with random weights. Judged on copper, other seeds, made to look
+measured (gradients, streaks that stay, photon noise, zingers), each frame by itself:
 
 recall    true spots of peak height 3 to 10 σ and above 10 σ that are found among as
           many detections as there are true spots: maxima of the smoothed answer, or of
           the detection output where a network has one
 flux      cleaned over true intensity of spots above 10 σ: median and scatter
 corners   what is left there of the background's own variation
-step      time of a training step with 4 crops of 128 × 128 px
+step      time of a training step with 4 crops of 96 × 96 px
 """
 
 from __future__ import annotations
@@ -44,23 +46,13 @@ from napari_labdct.learning.corruption import (
     draw_scene,
 )
 from napari_labdct.learning.hovad2020.grey import content_image
+from napari_labdct.workflows.reproduce import SMALL_TRAINING, TRAINED_ON, Size
 from napari_labdct.workflows.training_scans import iter_clean_projections
 
-SIZE, CROP, BATCH, TOLERANCE = 384, 128, 4, 3.0
-PEDESTAL = 926
-SMALL = {
-    "encoder": "random",
-    "batch": BATCH,
-    "rise": 0.3,
-    "unfrozen_rate": 0.005,
-    "slowest_rate": 0.002,
-    "content": {"size": CROP},
-    "network": {"width": 16, "blocks": (1, 1, 1, 1)},
-}
-LOSSES = {
-    "pixels": {"perceptual": "none", "gram": False},
-    "pixels, features": {"perceptual": "random", "gram": False, "vgg_width": 8},
-    "pixels, features, Gram": {"perceptual": "random", "gram": True, "vgg_width": 8},
+SIZE, CROP, BATCH, TOLERANCE = 384, 96, 4, 3.0
+FEATURES = {
+    "pixels, features": {"gram": False},
+    "pixels, features, Gram": {"gram": True},
 }
 
 
@@ -68,13 +60,19 @@ LOSSES = {
 class PaperLook:
     """The paper's corruption, for a network of the default recipe."""
 
-    frames = np.broadcast_to(np.float32(0), (1, SIZE, SIZE))
+    # As large as any projection, so that these decide on the crops.
+    frames = np.broadcast_to(np.float32(0), (1, 4096, 4096))
 
     def scene(self, clean, side, rng):
         """A crop of a content image on a constant background."""
         row, column = (int(rng.integers(0, n - side + 1)) for n in clean.shape)
         part = np.s_[row : row + side, column : column + side]
-        content = content_image(clean, PEDESTAL)[part]
+        settings = Size.small().training
+        content = content_image(
+            clean,
+            settings.network.scaling.pedestal,
+            settings.content.white_percentile,
+        )[part]
         frame = constant_background(content, rng).astype(np.float32)
         spots = np.where(content >= 5, content, 0).astype(np.float32)
         view = View.of_crop(clean.shape, (row, column), (side, side))
@@ -148,29 +146,24 @@ def judge(denoiser: Denoiser, tests: list[Scene]) -> list[str]:
 
 
 def paper(clean, loss, chosen, folder) -> tuple[Denoiser, float]:
-    frozen = max(1, chosen.epochs // 4)
+    frozen = SMALL_TRAINING["frozen_epochs"]
+    rest = chosen.epochs - frozen
+    length = {"unfrozen_epochs": rest, "cycle": rest, "patience": rest}
     settings = hovad2020.Hovad2020Settings.model_validate(
-        SMALL
-        | {
-            "loss": loss,
-            "frozen_epochs": frozen,
-            "unfrozen_epochs": chosen.epochs - frozen,
-            "cycle": chosen.epochs - frozen,
-            "patience": chosen.epochs,
-        }
+        SMALL_TRAINING | length | {"loss": loss}
     )
     start = time.process_time()
-    # One crop of a projection an epoch; repeats make epochs as long as below.
-    images = clean * chosen.repeats
-    list(hovad2020.iter_epochs(images, settings, folder, device="cpu"))
-    steps = chosen.epochs * (len(images) * 9 // 10) / BATCH
+    epochs = hovad2020.iter_epochs(
+        clean, settings, folder, device="cpu", weights=chosen.weights
+    )
+    steps = sum(1 for _ in epochs) * (len(clean) * 9 // 10) / BATCH
     return Denoiser.load(folder, "cpu"), (time.process_time() - start) / steps
 
 
 def default(clean, look, chosen, folder) -> tuple[Denoiser, float]:
     settings = TrainingSettings(
-        epochs=chosen.epochs,
-        steps=len(clean) * chosen.repeats * 9 // 10 // BATCH,
+        epochs=12,
+        steps=len(clean) * 9 // 10 * chosen.epochs // BATCH // 12,
         batch=BATCH,
         crop=CROP,
         validation_steps=4,
@@ -193,19 +186,19 @@ def default(clean, look, chosen, folder) -> tuple[Denoiser, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--projections", type=int, default=60)
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--repeats", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--weights", default=None, help="torchvision's VGG16")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    kinds = {"Laue focusing": 1.0}
-    clean = [
-        np.asarray(image, np.float32)
-        for image in iter_clean_projections(
-            chosen.projections, 1, materials=["Al"], kinds=kinds, size=SIZE
-        )
-    ]
+    size = Size.small()
+    scan = size.scan(TRAINED_ON, size.projections, 0)
+    clean = [projection.image for projection in scan.iter_projections()]
+    vgg = {"perceptual": "random", "vgg_width": 8}
+    if chosen.weights:
+        vgg = {"perceptual": "imagenet"}
+    losses = {"pixels": {"perceptual": "none"}}
+    losses |= {name: vgg | loss for name, loss in FEATURES.items()}
     tests = scenes(8)
     print("| recipe | loss | recall 3-10 σ | recall > 10 σ | flux | corners | step |")
     print("|---|---|---|---|---|---|---|")
@@ -219,7 +212,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as place:
         folders = (Path(place) / str(n) for n in range(9))
-        for name, loss in LOSSES.items():
+        for name, loss in losses.items():
             row("paper", name, paper(clean, loss, chosen, next(folders)))
         row(
             "default network, paper's corruption",
