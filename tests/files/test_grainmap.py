@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -56,6 +58,20 @@ def write_dream3d(path, number, turns, *, degrees):
         grid = file.create_group("DataContainers/Volume/_SIMPL_GEOMETRY")
         grid["SPACING"] = [10.0, 10.0, 10.0]
         grid["DIMENSIONS"] = list(SHAPE)
+
+
+def test_large_grain_numbers_take_no_memory(tmp_path, volume):
+    number, turns = volume
+    largest = 2**31 - 1
+    number = np.where(number == 5, largest, number)
+    turns[largest] = turns.pop(5)
+    write_grainmapper(tmp_path / "a.h5", number, turns)
+    tracemalloc.start()
+    try:
+        check(read_grain_map(tmp_path / "a.h5"), number, turns)
+        assert tracemalloc.get_traced_memory()[1] < 2e7
+    finally:
+        tracemalloc.stop()
 
 
 def check(found, number, turns):

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from napari_labdct.core import InputError
 from napari_labdct.files.hdf5_open import open_hdf5
-from napari_labdct.files.lazy import reason
+from napari_labdct.files.lazy import check_claim, reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,8 +139,7 @@ def _grain_map(
             f"{path.name} has voxels of {spacing * _UM_PER_MM} µm: "
             "resample the map to cubic voxels."
         )
-    flat = number.reshape(-1)
-    names, first = np.unique(flat, return_index=True)
+    names, first, which = np.unique(number, return_index=True, return_inverse=True)
     kept = names > 0
     turned = quaternion.reshape(-1, 4)[first[kept]]
     if not kept.any() or not np.isfinite(turned).all():
@@ -148,10 +147,9 @@ def _grain_map(
             f"{path.name} holds no grain with an orientation: give a map in which "
             "voxels have a grain number above 0 and an orientation."
         )
-    grain = np.full(int(names.max()) + 1, -1, np.int64)
-    grain[names[kept]] = np.arange(kept.sum())
+    grain = np.where(kept, np.cumsum(kept) - 1, -1)
     return GrainMap(
-        np.where(number > 0, grain[np.maximum(number, 0)], -1),
+        grain[which.reshape(number.shape)],
         Rotation.from_quat(turned).as_matrix(),
         float(spacing.mean()),
         (float(low[0]), float(low[1]), float(low[2])),
@@ -172,7 +170,9 @@ def _array(
     """The first array found, turned from (z, y, x) to (x, y, z)."""
     for name in names:
         if name in data:
-            array = np.asarray(data[name])
+            found = data[name]
+            check_claim(f"{name} in {path}", found.nbytes, path.stat().st_size)
+            array = np.asarray(found)
             if not components and array.ndim == 4:
                 array = array[..., 0]
             if array.ndim == (4 if components else 3):

@@ -36,6 +36,9 @@ _BLOCK_BYTES = 64 * 2**20
 _AHEAD = 2
 """Blocks a worker has at hand: it computes one while another travels."""
 
+_UNINTERRUPTED = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+"""Ctrl-C reaches all processes of a terminal: this one sees to the workers' end."""
+
 
 @contextmanager
 def processes(workers: int) -> Iterator[Pool]:
@@ -69,6 +72,7 @@ def processes(workers: int) -> Iterator[Pool]:
             threads_per_worker=1,
             memory_limit=0,  # the machine's own; Dask would stop what it cannot spill
             dashboard_address=":0",  # any free port: several runs may share a machine
+            preload=_UNINTERRUPTED,
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster) as client,
