@@ -7,7 +7,7 @@ import pytest
 
 from napari_labdct.learning import Denoiser, EpochReport
 from napari_labdct.learning.run import StepReport
-from napari_labdct.plugin import layers
+from napari_labdct.plugin import adding
 from napari_labdct.plugin.calibrate import free_folder
 from napari_labdct.plugin.clean import CleanController
 from napari_labdct.plugin.clean_view import CleanView
@@ -35,7 +35,7 @@ def controller(viewer, view, models, wait, kept, tmp_path):
 
 @pytest.fixture
 def layer(viewer, controller):
-    return layers.add_stack(viewer, draw_stack(), "iron/1")
+    return adding.add_stack(viewer, draw_stack(), "iron/1")
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def short(monkeypatch, models):
 
 def test_there_must_be_a_scan_first(viewer, view, controller):
     assert not view.calibrate.begin.isEnabled()
-    layers.add_stack(viewer, draw_stack(), "scan")
+    adding.add_stack(viewer, draw_stack(), "scan")
     assert view.calibrate.begin.isEnabled()
     assert not view.calibrate.stop.isVisibleTo(view)
 
@@ -128,7 +128,7 @@ def test_a_layer_that_is_removed_takes_its_job_along(
 def test_a_single_frame_is_refused_in_one_sentence(
     viewer, view, controller, models, wait, monkeypatch
 ):
-    layers.add_stack(viewer, draw_stack(1), "one")
+    adding.add_stack(viewer, draw_stack(1), "one")
     network = Denoiser.default("cpu")
     monkeypatch.setattr(models, "get", lambda name, device: network)
     view.calibrate.begin.click()

@@ -12,7 +12,7 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_labdct.files import read_stack
-from napari_labdct.plugin import grid, layers, lines
+from napari_labdct.plugin import adding, grid, layers, lines
 from napari_labdct.plugin.clean import CleanController
 from napari_labdct.plugin.clean_view import CleanView
 from napari_labdct.plugin.compare import best_grid
@@ -37,7 +37,7 @@ def controller(viewer, view, models, wait):
 
 @pytest.fixture
 def layer(viewer, controller, small_stack):
-    return layers.add_stack(viewer, small_stack, "scan")
+    return adding.add_stack(viewer, small_stack, "scan")
 
 
 def finish(controller, wait):
@@ -130,7 +130,7 @@ def test_a_broken_frame_is_named_and_the_buttons_come_back(
     images = small_stack.images.astype(np.float32)
     images[2, 3, 3] = np.inf
     broken = replace(small_stack, images=images)
-    layers.add_stack(viewer, broken, "broken")
+    adding.add_stack(viewer, broken, "broken")
     controller.start()
     wait(lambda: controller.task.state is State.FAILED)
     wait(lambda: view.clean.isEnabled())
@@ -266,7 +266,7 @@ def test_frames_dropped_on_the_canvas_can_be_made_one_stack(
 ):
     for path in frames:
         with layer_source(path=str(path)):
-            layers.add_stack(viewer, read_stack(path), path.stem)
+            adding.add_stack(viewer, read_stack(path), path.stem)
     assert view.input.singles.isVisibleTo(view)
     assert "3 single frames" in view.input.singles.text()
     view.input.singles.click()

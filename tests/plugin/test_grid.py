@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from napari.layers import Layer
 
-from napari_labdct.plugin import grid, layers
+from napari_labdct.plugin import adding, grid, layers
+from napari_labdct.plugin.samples import sample_scan_with_spots
 
 
 @pytest.fixture
@@ -24,13 +26,13 @@ def consistent(viewer):
 
 
 def test_a_stack_alone_lies_on_its_own_grid(viewer, small_stack, unknown):
-    known = layers.add_stack(viewer, small_stack, "known")
+    known = adding.add_stack(viewer, small_stack, "known")
     grid.settle(viewer)
     assert units(known) == ["degree", "micrometer", "micrometer"]
     assert grid.pixel_size_um(known) == pytest.approx(6.72)
     assert grid.remark(known) == ""
     viewer.layers.clear()
-    counted = layers.add_stack(viewer, unknown, "unknown")
+    counted = adding.add_stack(viewer, unknown, "unknown")
     grid.settle(viewer)
     assert units(counted) == ["pixel"] * 3
     assert grid.pixel_size_um(counted) is None
@@ -43,11 +45,10 @@ def test_the_first_decides_and_the_other_keeps_what_it_knows(
 ):
     stacks = [small_stack, unknown][:: 1 - 2 * order]
     first, second = (
-        layers.add_stack(viewer, stack, name)
+        adding.add_stack(viewer, stack, name)
         for stack, name in zip(stacks, "ab", strict=True)
     )
     before = units(first), tuple(first.scale), tuple(first.translate)
-    assert not consistent(viewer)
     grid.settle(viewer)
     assert consistent(viewer)
     assert (units(first), tuple(first.scale), tuple(first.translate)) == before
@@ -62,8 +63,8 @@ def test_the_first_decides_and_the_other_keeps_what_it_knows(
 
 
 def test_it_goes_back_to_its_own_grid_when_it_is_alone(viewer, small_stack, unknown):
-    counted = layers.add_stack(viewer, unknown, "unknown")
-    known = layers.add_stack(viewer, small_stack, "known")
+    counted = adding.add_stack(viewer, unknown, "unknown")
+    known = adding.add_stack(viewer, small_stack, "known")
     grid.settle(viewer)
     assert units(known) == ["pixel"] * 3
     viewer.layers.remove(counted)
@@ -73,10 +74,10 @@ def test_it_goes_back_to_its_own_grid_when_it_is_alone(viewer, small_stack, unkn
 
 
 def test_what_is_given_by_hand_brings_both_to_their_own(viewer, small_stack, unknown):
-    counted = layers.add_stack(viewer, unknown, "unknown")
+    counted = adding.add_stack(viewer, unknown, "unknown")
     zeros = np.zeros(unknown.shape, np.float32)
-    results = layers.add_results(viewer, counted, zeros, zeros)
-    known = layers.add_stack(viewer, small_stack, "known")
+    results = adding.add_results(viewer, counted, zeros, zeros)
+    known = adding.add_stack(viewer, small_stack, "known")
     grid.settle(viewer)
     grid.set_scan(viewer, counted, 0, 3, 10.0)
     assert consistent(viewer)
@@ -86,12 +87,23 @@ def test_what_is_given_by_hand_brings_both_to_their_own(viewer, small_stack, unk
     assert grid.remark(known) == grid.remark(counted) == ""
 
 
+def test_what_napari_opens_itself_fits_too(viewer, unknown, monkeypatch):
+    adding.add_stack(viewer, unknown, "unknown")
+    monkeypatch.setattr("napari.current_viewer", lambda: viewer)
+    for data, keywords, kind in sample_scan_with_spots():
+        viewer.add_layer(Layer.create(data, keywords, kind))
+        assert consistent(viewer)
+    image, points = viewer.layers[1:]
+    np.testing.assert_allclose(image.scale, points.scale)
+    assert grid.pixel_size_um(image) > 1
+
+
 def test_results_lie_on_the_grid_of_their_input(viewer, small_stack, unknown):
-    layers.add_stack(viewer, small_stack, "known")
-    counted = layers.add_stack(viewer, unknown, "unknown")
+    adding.add_stack(viewer, small_stack, "known")
+    counted = adding.add_stack(viewer, unknown, "unknown")
     grid.settle(viewer)
     zeros = np.zeros(unknown.shape, np.float32)
-    for made in layers.add_results(viewer, counted, zeros, zeros):
+    for made in adding.add_results(viewer, counted, zeros, zeros):
         np.testing.assert_allclose(made.scale, counted.scale)
         assert grid.pixel_size_um(made) is None
     grid.settle(viewer)
@@ -99,7 +111,7 @@ def test_results_lie_on_the_grid_of_their_input(viewer, small_stack, unknown):
 
 
 def test_layers_of_others_without_a_clash_stay(viewer, unknown):
-    layers.add_stack(viewer, unknown, "unknown")
+    adding.add_stack(viewer, unknown, "unknown")
     foreign = viewer.add_image(
         np.zeros((3, 8, 9)), scale=(1, 2, 2), translate=(0, 5, 5)
     )
@@ -109,7 +121,7 @@ def test_layers_of_others_without_a_clash_stay(viewer, unknown):
 
 
 def test_single_frames_have_no_angle_to_clash_about(viewer, small_stack):
-    layers.add_stack(viewer, small_stack, "known")
+    adding.add_stack(viewer, small_stack, "known")
     single = viewer.add_image(np.zeros((8, 9)), name="single")
     grid.settle(viewer)
     assert consistent(viewer)

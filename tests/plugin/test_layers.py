@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from napari_labdct.core import InputError, ProjectionStack
-from napari_labdct.plugin import grid, layers
+from napari_labdct.plugin import adding, grid, layers
 from napari_labdct.plugin.contrast import ContrastLink
 
 
 def test_a_stack_lies_in_degrees_and_micrometres(viewer, small_stack):
-    layer = layers.add_stack(viewer, small_stack, "scan")
+    layer = adding.add_stack(viewer, small_stack, "scan")
     assert [str(unit) for unit in layer.units] == ["degree", "micrometer", "micrometer"]
     np.testing.assert_allclose(layer.scale, [2, 6.72, 6.72])
     assert layer.translate[0] == small_stack.omega[0]
@@ -19,13 +19,13 @@ def test_a_stack_lies_in_degrees_and_micrometres(viewer, small_stack):
 
 
 def test_the_stack_comes_back_from_its_layer(viewer, small_stack):
-    layer = layers.add_stack(viewer, small_stack, "scan")
+    layer = adding.add_stack(viewer, small_stack, "scan")
     assert layers.stack_of(layer) is small_stack
 
 
 def test_a_slider_never_runs_against_the_order_of_the_files(viewer, small_stack):
     backwards = replace(small_stack, omega_deg=180 - 3.0 * np.arange(5))
-    layer = layers.add_stack(viewer, backwards, "scan")
+    layer = adding.add_stack(viewer, backwards, "scan")
     assert layer.axis_labels[0] == "projection"
     for index in range(5):
         layers.show_index(viewer, layer, index)
@@ -35,7 +35,7 @@ def test_a_slider_never_runs_against_the_order_of_the_files(viewer, small_stack)
 
 @pytest.mark.parametrize("index", [0, 3, 4])
 def test_index_and_slider_agree(viewer, small_stack, index):
-    layer = layers.add_stack(viewer, small_stack, "scan")
+    layer = adding.add_stack(viewer, small_stack, "scan")
     layers.show_index(viewer, layer, index)
     assert layers.index_of(viewer, layer) == index
     assert viewer.dims.point[0] == pytest.approx(small_stack.omega[index])
@@ -43,7 +43,7 @@ def test_index_and_slider_agree(viewer, small_stack, index):
 
 def test_rotation_angles_can_be_given_later(viewer, small_stack):
     unknown = replace(small_stack, omega_deg=None)
-    layer = layers.add_stack(viewer, unknown, "scan")
+    layer = adding.add_stack(viewer, unknown, "scan")
     assert "unknown" in layers.describe(layers.stack_of(layer))
     grid.set_scan(viewer, layer, 10, 4)
     np.testing.assert_allclose(layers.stack_of(layer).omega, [10, 14, 18, 22, 26])
@@ -67,10 +67,10 @@ def test_colour_pictures_are_refused_with_a_remedy(viewer):
 
 
 def test_results_lie_on_their_input(viewer, small_stack):
-    layer = layers.add_stack(viewer, small_stack, "scan")
+    layer = adding.add_stack(viewer, small_stack, "scan")
     other = viewer.add_points(np.zeros((1, 3)))
     shape = small_stack.shape
-    cleaned, difference = layers.add_results(
+    cleaned, difference = adding.add_results(
         viewer, layer, np.zeros(shape, np.float32), np.full(shape, 300, np.float32)
     )
     assert list(viewer.layers) == [layer, cleaned, difference, other]
@@ -89,7 +89,7 @@ def test_results_lie_on_their_input(viewer, small_stack):
 
 def test_a_single_frame_gets_single_frames(viewer):
     layer = viewer.add_image(np.random.default_rng(0).random((16, 20)), name="one")
-    made = layers.add_results(
+    made = adding.add_results(
         viewer, layer, np.ones((1, 16, 20)), np.ones((1, 16, 20), np.float32)
     )
     assert [each.data.shape for each in made] == [(16, 20)] * 2
@@ -105,8 +105,8 @@ def test_grey_range_ignores_extremes_and_nan():
 
 
 def test_large_results_live_in_a_file(monkeypatch):
-    monkeypatch.setattr(layers, "IN_MEMORY", 100)
-    array = layers.preallocate((3, 4, 5))
+    monkeypatch.setattr(adding, "IN_MEMORY", 100)
+    array = adding.preallocate((3, 4, 5))
     assert isinstance(array, np.memmap)
     array[1] = 7
     assert array[1].sum() == 140
@@ -126,16 +126,16 @@ def test_maps_and_frames_are_read_one_at_a_time(viewer):
             frames = np.zeros((*np.shape(count), 16, 20), np.uint16)
             return frames[(..., *key[1:])] if isinstance(key, tuple) else frames
 
-    layers.add_stack(viewer, ProjectionStack(Frames()), "lazy")
+    adding.add_stack(viewer, ProjectionStack(Frames()), "lazy")
     assert len({str(each) for each in asked}) < 5
 
 
 class TestContrast:
     @pytest.fixture
     def trio(self, viewer, small_stack):
-        layer = layers.add_stack(viewer, small_stack, "scan")
+        layer = adding.add_stack(viewer, small_stack, "scan")
         shape = small_stack.shape
-        made = layers.add_results(
+        made = adding.add_results(
             viewer, layer, np.zeros(shape, np.float32), np.full(shape, 300, np.float32)
         )
         return layer, *made

@@ -6,7 +6,7 @@ import pytest
 from skimage.measure import profile_line
 
 from napari_labdct.core import InputError
-from napari_labdct.plugin import layers, lines
+from napari_labdct.plugin import adding, layers, lines
 from napari_labdct.plugin.grab import hit
 from napari_labdct.plugin.profiles import ProfilesController
 from napari_labdct.plugin.profiles_cursor import nearest
@@ -36,7 +36,7 @@ def controller(viewer, view):
 
 @pytest.fixture
 def image(viewer, controller, small_stack):
-    return layers.add_stack(viewer, small_stack, "scan")
+    return adding.add_stack(viewer, small_stack, "scan")
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_lines_follow_the_slice(viewer, view, controller, image, shapes, wait):
 def test_every_ticked_layer_is_in_the_plot(
     viewer, view, controller, image, shapes, wait
 ):
-    layers.add_results(
+    adding.add_results(
         viewer, image, image.data / np.float32(2), image.data / np.float32(2)
     )
     settle(controller, wait)
@@ -317,7 +317,7 @@ def test_a_session_draws_the_same_lines_on_another_stack(
     assert load_session(path).options == ProfileOptions(width=7)
     viewer.layers.clear()
     view.width_px.setValue(1)
-    layers.add_stack(viewer, layers.stack_of(image), "another")
+    adding.add_stack(viewer, layers.stack_of(image), "another")
     monkeypatch.setattr(view, "ask_open", lambda *a: path)
     view.load_wanted.emit()
     settle(controller, wait)

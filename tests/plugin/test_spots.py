@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 
 from napari_labdct.core import Detector, Geometry, ProjectionStack, SpotTable
 from napari_labdct.files import read_spots, write_spots
-from napari_labdct.plugin import grid, layers, spots_layer
+from napari_labdct.plugin import adding, grid, layers, spots_layer
 from napari_labdct.plugin.spot_list import Filter, SpotList, by_hand
 from napari_labdct.plugin.spots import SpotsController, settings_form
 from napari_labdct.plugin.spots_grains import known_spots
@@ -136,7 +136,7 @@ class TestWidget:
 
     @pytest.fixture
     def image(self, viewer, controller, small_stack):
-        return layers.add_stack(viewer, small_stack, "scan")
+        return adding.add_stack(viewer, small_stack, "scan")
 
     @pytest.fixture
     def shown(self, controller, image):
@@ -164,7 +164,7 @@ class TestWidget:
         assert view.count.text() == f"{len(expected)} of {len(expected)} spots"
 
     def test_cleaned_stacks_are_not_offered(self, viewer, view, image):
-        layers.add_results(viewer, image, image.data * 0.0, image.data * 1.0)
+        adding.add_results(viewer, image, image.data * 0.0, image.data * 1.0)
         names = [view.layers.itemText(i) for i in range(view.layers.count())]
         assert names == ["scan"]
 
@@ -294,7 +294,7 @@ class TestWidget:
         )
         blank = np.zeros((3, 300, 300), np.uint16)
         stack = ProjectionStack(blank, np.array([0.0, 2, 4]), geometry)
-        image = layers.add_stack(viewer, stack, "scan")
+        image = adding.add_stack(viewer, stack, "scan")
         rng = np.random.default_rng(3)
         grains = pd.DataFrame(
             rng.uniform(-0.02, 0.02, (4, 3)), columns=["x_mm", "y_mm", "z_mm"]
@@ -356,7 +356,7 @@ class TestWidget:
     ):
         from napari.layers import Layer
 
-        layers.add_stack(viewer, small_stack, "scan")
+        adding.add_stack(viewer, small_stack, "scan")
         data = spots_layer.spots_to_layer(table(**TRUTH), small_stack, "true spots")
         viewer.add_layer(Layer.create(*data))
         assert view.table.spots.rowCount() == 4

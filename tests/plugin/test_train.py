@@ -16,7 +16,7 @@ from napari_labdct.learning import (
 )
 from napari_labdct.learning.lr_finder import RatePoint
 from napari_labdct.learning.run import StepReport
-from napari_labdct.plugin import layers
+from napari_labdct.plugin import adding
 from napari_labdct.plugin.forms import Form
 from napari_labdct.plugin.pictures import Pictures
 from napari_labdct.plugin.tasks import State, Task
@@ -96,7 +96,7 @@ def controller(viewer, view, models, wait, kept, tmp_path):
 def test_a_real_training_gives_a_model_that_loads(
     viewer, view, controller, clean_stack, wait, tmp_path
 ):
-    layers.add_stack(viewer, clean_stack, "virtual")
+    adding.add_stack(viewer, clean_stack, "virtual")
     view.source.setCurrentText("virtual")
     view.settings.show_parameters(TINY)
     view.name.setText("tiny")
@@ -108,7 +108,7 @@ def test_a_real_training_gives_a_model_that_loads(
 def test_the_model_is_on_the_shelf_afterwards(
     viewer, view, controller, models, clean_stack, wait, tmp_path, kept, fake
 ):
-    layers.add_stack(viewer, clean_stack, "virtual")
+    adding.add_stack(viewer, clean_stack, "virtual")
     view.source.setCurrentText("virtual")
     view.settings.show_parameters(TINY)
     view.name.setText("tiny")
@@ -128,7 +128,7 @@ def test_the_model_is_on_the_shelf_afterwards(
 
 
 def test_resume_goes_on(view, controller, clean_stack, viewer, wait, fake):
-    layers.add_stack(viewer, clean_stack, "virtual")
+    adding.add_stack(viewer, clean_stack, "virtual")
     view.source.setCurrentText("virtual")
     view.name.setText("tiny")
     view.resume.click()
@@ -164,7 +164,7 @@ def endless(monkeypatch):
 def test_losses_are_live_and_stop_now_ends_inside_an_epoch(
     view, controller, clean_stack, viewer, wait, endless
 ):
-    layers.add_stack(viewer, clean_stack, "virtual")
+    adding.add_stack(viewer, clean_stack, "virtual")
     view.source.setCurrentText("virtual")
     view.train.click()
     wait(lambda: len(controller.history.batches) > 3)
@@ -180,7 +180,7 @@ def test_losses_are_live_and_stop_now_ends_inside_an_epoch(
 def test_closing_does_not_wait_for_the_epoch(
     view, controller, clean_stack, viewer, wait, endless
 ):
-    layers.add_stack(viewer, clean_stack, "virtual")
+    adding.add_stack(viewer, clean_stack, "virtual")
     view.source.setCurrentText("virtual")
     view.train.click()
     wait(lambda: controller.history.batches)
@@ -191,7 +191,7 @@ def test_closing_does_not_wait_for_the_epoch(
 def test_the_learning_rate_is_searched_and_taken(
     view, controller, clean_stack, viewer, wait, monkeypatch
 ):
-    layers.add_stack(viewer, clean_stack, "virtual")
+    adding.add_stack(viewer, clean_stack, "virtual")
     view.source.setCurrentText("virtual")
 
     def search(images, settings, **more):
@@ -223,7 +223,7 @@ def test_the_paper_s_recipe_asks_for_weights(
         yield from ()
 
     monkeypatch.setattr("napari_labdct.plugin.training.epochs_of", lambda _: epochs)
-    layers.add_stack(viewer, clean_stack, "virtual")
+    adding.add_stack(viewer, clean_stack, "virtual")
     view.source.setCurrentText("virtual")
     assert not view.imagenet.isVisibleTo(view)
     view.recipe.setCurrentText(RECIPES[1])
@@ -249,8 +249,8 @@ def test_what_was_trained_before_is_shown_on_resume(tmp_path):
 
 def test_only_clean_stacks_are_offered(viewer, view, controller, clean_stack):
     noisy = clean_stack.with_images(clean_stack.images, "corrupted", "Noise added.")
-    layers.add_stack(viewer, noisy, "noisy")
-    layers.add_stack(viewer, clean_stack, "virtual")
+    adding.add_stack(viewer, noisy, "noisy")
+    adding.add_stack(viewer, clean_stack, "virtual")
     names = [view.source.itemText(i) for i in range(view.source.count())]
     assert names == [NEW, "virtual"]
     assert controller.choice.layer is None

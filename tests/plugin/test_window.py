@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_labdct.core.geometry import Parameters
 from napari_labdct.learning.run import StepReport
-from napari_labdct.plugin import layers, lines
+from napari_labdct.plugin import adding, layers, lines
 from napari_labdct.plugin.clean import CleanController
 from napari_labdct.plugin.clean_view import CleanView
 from napari_labdct.plugin.forms import Form
@@ -101,7 +101,7 @@ def picture(viewer):
 
 
 def test_clean_shows_spots_on_black(window, clean, wait):
-    layer = layers.add_stack(window, draw_stack(4, 200, 200), "scan")
+    layer = adding.add_stack(window, draw_stack(4, 200, 200), "scan")
     before = picture(window)
     clean.clean.click()
     wait(lambda: clean.controller.task.state is State.DONE)
@@ -116,7 +116,7 @@ def test_clean_shows_spots_on_black(window, clean, wait):
 
 
 def test_closing_the_dock_while_a_job_runs(window, clean, wait):
-    layers.add_stack(window, draw_stack(12), "scan")
+    adding.add_stack(window, draw_stack(12), "scan")
     clean.clean.click()
     task = clean.controller.task
     window.window.remove_dock_widget(clean)
@@ -126,7 +126,7 @@ def test_closing_the_dock_while_a_job_runs(window, clean, wait):
 
 
 def test_closing_the_window_while_a_job_runs(window, clean, wait):
-    layers.add_stack(window, draw_stack(12), "scan")
+    adding.add_stack(window, draw_stack(12), "scan")
     clean.clean.click()
     task = clean.controller.task
     window.close()
@@ -154,7 +154,7 @@ def test_closing_while_a_training_runs(window, models, wait, what, endless):
     view.destroyed.connect(lambda: gone.append(True))
     window.window.add_dock_widget(view, name="Train a denoiser")
     spots = draw_stack(4)
-    layers.add_stack(window, spots.with_images(spots.images, "simulated", ""), "scan")
+    adding.add_stack(window, spots.with_images(spots.images, "simulated", ""), "scan")
     wait(lambda: view.train.isEnabled())
     view.source.setCurrentText("scan")
     view.train.click()
@@ -172,7 +172,7 @@ def test_closing_while_a_training_runs(window, models, wait, what, endless):
 def test_lines_under_the_real_mouse(window, mouse, wait, tool):
     view = LineProfiles(window)
     window.window.add_dock_widget(view, name="Line profiles")
-    image = layers.add_stack(window, draw_stack(3, 200, 200), "scan")
+    image = adding.add_stack(window, draw_stack(3, 200, 200), "scan")
     if tool == "move":
         line = lines.Line("A", "#ffb000", (50, 20), (50, 180))
         lines.add_lines(window, image, [line])
@@ -196,7 +196,7 @@ def test_lines_under_the_real_mouse(window, mouse, wait, tool):
 def test_lines_drawn_by_hand_have_colours_of_their_own(window, mouse):
     view = LineProfiles(window)
     window.window.add_dock_widget(view, name="Line profiles")
-    image = layers.add_stack(window, draw_stack(3, 200, 200), "scan")
+    image = adding.add_stack(window, draw_stack(3, 200, 200), "scan")
     view.tools["draw"].click()
     for row in (50, 90, 130):
         mouse.drag(image, [(row, 20), (row, 100), (row, 180)])
@@ -267,7 +267,7 @@ def listeners(viewer):
 @pytest.mark.parametrize("name", WIDGETS)
 def test_a_closed_widget_lets_go_of_viewer_and_memory(opened, name, wait):
     viewer = opened.viewer
-    layers.add_stack(viewer, draw_stack(3), "scan")
+    adding.add_stack(viewer, draw_stack(3), "scan")
     before = listeners(viewer)
     widget = opened(name)
     controller, gone = weakref.ref(widget.controller), []

@@ -50,14 +50,14 @@ def fill(viewer: "Viewer", scan: "ProjectionStack", results: "Results") -> None:
         What went into the main job, and what came out.
     """
     from napari_labdct.files import read_stack
-    from napari_labdct.plugin import layers, lines
+    from napari_labdct.plugin import adding, layers, lines
 
     name = Path(scan.source).name or "scan"
-    layer = layers.add_stack(viewer, scan, name)
+    layer = adding.add_stack(viewer, scan, name)
     cleaned, difference = (
         read_stack(path).images for path in (results.cleaned, results.difference)
     )
-    layers.add_results(viewer, layer, cleaned, difference)
+    adding.add_results(viewer, layer, cleaned, difference)
     lines.add_lines(
         viewer,
         layer,

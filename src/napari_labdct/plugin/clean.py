@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError, Progress
-from napari_labdct.plugin import layers
+from napari_labdct.plugin import adding, layers
 from napari_labdct.plugin.calibrate import Calibration
 from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.clean_view import CleanView
@@ -148,8 +148,8 @@ class CleanController(QObject):
             made = Cleaning(stack, old.cleaned, old.difference, index)
         else:
             self._forget()
-            cleaned = layers.preallocate(stack.shape)
-            made = Cleaning(stack, cleaned, layers.preallocate(stack.shape), index)
+            cleaned = adding.preallocate(stack.shape)
+            made = Cleaning(stack, cleaned, adding.preallocate(stack.shape), index)
         self._cleaning, self._input, self._key = made, weakref.ref(layer), key
         return made
 
@@ -159,7 +159,7 @@ class CleanController(QObject):
         if cleaning is None or layer not in self._viewer.layers:
             return
         if not self.comparison.is_open:
-            made = layers.add_results(
+            made = adding.add_results(
                 self._viewer, layer, cleaning.cleaned, cleaning.difference
             )
             self._viewer.layers.selection.active = layer
@@ -180,7 +180,7 @@ class CleanController(QObject):
         else:
             self._view.say(f"{total} projections cleaned." if total > 1 else "Cleaned.")
         for layer in self.comparison.layers[1:]:
-            layers.remember(layer, cleaning.step)
+            adding.remember(layer, cleaning.step)
 
     def _moved(self, event: object = None) -> None:
         layer = self._input()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
+from napari_labdct.plugin.adding import diverging, magnitude
 from napari_labdct.plugin.contrast import ContrastLink
-from napari_labdct.plugin.layers import KEY, PART, diverging, magnitude
+from napari_labdct.plugin.layers import KEY, PART
 from napari_labdct.plugin.lines import find_lines, is_lines
 from napari_labdct.plugin.mirror import Mirror
 

@@ -42,19 +42,21 @@ def pixel_size_um(layer: Layer) -> float | None:
     return abs(float(layer.scale[-1])) if known else None
 
 
-def settle(viewer: ViewerModel, event: object = None) -> None:
-    """Lay stacks on a grid that all of them can have; to be called as they change."""
-    stacks = [layer for layer in viewer.layers if layers.is_stack(layer)]
-    origins = [layer for layer in stacks if _origin(stacks, layer) is layer]
-    for origin in origins:
-        grid = _Grid.own(origin)
-        for axis in range(-origin.ndim, 0):
-            first = next(each for each in origins if each.ndim >= -axis)
-            if first is not origin and grid.counts(axis) != _counts(first, axis):
-                grid.take(first, axis)
-        for layer in stacks:
-            if _origin(stacks, layer) is origin:
-                grid.hold(layer)
+def fit(viewer: ViewerModel, layer: Image) -> None:
+    """Lay a stack that is about to be added on the grid of those that are there.
+
+    Afterwards would be too late: napari draws while it adds a layer.
+    """
+    stacks = _stacks(viewer)
+    if stacks:
+        _lay(layer, [*stacks, layer])
+
+
+def settle(viewer: ViewerModel) -> None:
+    """Lay all stacks on a grid that they can have, as some come or go."""
+    stacks = _stacks(viewer)
+    for layer in stacks:
+        _lay(layer, stacks)
 
 
 def set_scan(
@@ -73,7 +75,7 @@ def set_scan(
     size_um
         Effective pixel size [µm]; 0 leaves it as it is.
     """
-    for member in [each for each in viewer.layers if layers.is_stack(each)]:
+    for member in _stacks(viewer):
         if layers.comes_from(member, layer):
             stack, size = layers.stack_of(member), pixel_size_um(member)
             omega = start + step * np.arange(len(stack), dtype=np.float64)
@@ -148,6 +150,22 @@ class _Grid:
 
 def _counts(layer: Layer, axis: int) -> bool:
     return str(layer.units[axis]) == "pixel"
+
+
+def _lay(layer: Image, stacks: Sequence[Image]) -> None:
+    """Lay one of the stacks on its own grid, as far as the first ones let it."""
+    origins = [each for each in stacks if _origin(stacks, each) is each]
+    origin = _origin(stacks, layer)
+    space = _Grid.own(origin)
+    for axis in space.axes:
+        first = next(each for each in origins if each.ndim >= -axis)
+        if first is not origin and space.counts(axis) != _counts(first, axis):
+            space.take(first, axis)
+    space.hold(layer)
+
+
+def _stacks(viewer: ViewerModel) -> list[Image]:
+    return [layer for layer in viewer.layers if layers.is_stack(layer)]
 
 
 def _origin(stacks: Sequence[Image], layer: Image) -> Image:

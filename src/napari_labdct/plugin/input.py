@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_labdct.plugin import grid, layers
 from napari_labdct.plugin.choices import LayerChoice
@@ -64,6 +64,9 @@ class StackInput(QObject):
     def __init__(self, viewer: ViewerModel, view: InputView) -> None:
         super().__init__(view)
         self._viewer, self._view = viewer, view
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.timeout.connect(self._settle)
         self.opener = Opener(viewer)
         self.choice = LayerChoice(viewer, view.layers, is_input)
         view.drop.paths_given.connect(self.opener.open)
@@ -87,6 +90,7 @@ class StackInput(QObject):
 
     def close(self) -> None:
         """Let go of the viewer."""
+        self._settling.stop()
         self.choice.close()
         self._viewer.dims.events.current_step.disconnect(self._describe)
         events = self._viewer.layers.events
@@ -123,9 +127,13 @@ class StackInput(QObject):
         self.said.emit(f"Opened {layer.name}.")
 
     def _layers_changed(self, event: object = None) -> None:
+        # napari is still busy with the change: moving layers now would disturb it.
+        self._settling.start()
+        self._view.set_singles(len(single_frames(self._viewer)))
+
+    def _settle(self) -> None:
         grid.settle(self._viewer)
         self._describe()
-        self._view.set_singles(len(single_frames(self._viewer)))
 
     def _stack_singles(self) -> None:
         singles = single_frames(self._viewer)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_labdct.plugin.layers import add_stack
+from napari_labdct.plugin.adding import add_stack
 from napari_labdct.plugin.tasks import Task
 
 if TYPE_CHECKING:

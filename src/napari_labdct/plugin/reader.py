@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_labdct.core import InputError
+from napari_labdct.plugin.grid import fit
 from napari_labdct.plugin.layers import stack_to_layer
 from napari_labdct.plugin.opening import read, title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari_labdct.core import ProjectionStack
 
     LayerData = tuple[Any, dict[str, Any], str]
 
@@ -65,4 +68,19 @@ def _others_read(paths: list[str]) -> bool:
 def read_layers(path: str | list[str]) -> list[LayerData]:
     """Read one scan as one lazy layer."""
     paths = [Path(each) for each in ([path] if isinstance(path, str) else path)]
-    return [stack_to_layer(read(paths), title(paths))]
+    return [shown(read(paths), title(paths))]
+
+
+def shown(stack: ProjectionStack, name: str) -> LayerData:
+    """A stack as layer data that go with the stacks that are open already."""
+    from napari import current_viewer
+    from napari.layers import Layer
+
+    images, keywords, kind = stack_to_layer(stack, name)
+    viewer = current_viewer()
+    if viewer is not None and len(viewer.layers):
+        layer = Layer.create(images, keywords, kind)
+        fit(viewer, layer)
+        places = ("scale", "translate", "units", "axis_labels", "metadata")
+        keywords |= {key: getattr(layer, key) for key in places}
+    return images, keywords, kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_labdct.plugin.layers import stack_to_layer
+from napari_labdct.plugin.reader import shown
 from napari_labdct.plugin.spots_layer import spots_to_layer
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -16,7 +16,7 @@ def sample_scan() -> list[LayerData]:
     """The scan as a detector would have measured it."""
     from napari_labdct.files import read_stack, sample_path
 
-    return [stack_to_layer(read_stack(sample_path()), NAME)]
+    return [shown(read_stack(sample_path()), NAME)]
 
 
 def clean_sample_scan() -> list[LayerData]:
@@ -24,7 +24,7 @@ def clean_sample_scan() -> list[LayerData]:
     from napari_labdct.files import read_stack, sample_path
 
     stack = read_stack(sample_path().with_name("clean.tif"))
-    return [stack_to_layer(stack, f"{NAME} without noise")]
+    return [shown(stack, f"{NAME} without noise")]
 
 
 def sample_scan_with_spots() -> list[LayerData]:
@@ -33,7 +33,7 @@ def sample_scan_with_spots() -> list[LayerData]:
 
     stack = read_stack(sample_path())
     spots = read_spots(sample_path().with_name("truth.csv"))
-    return [
-        stack_to_layer(stack, NAME),
-        spots_to_layer(spots, stack, f"{NAME} true spots"),
-    ]
+    image = shown(stack, NAME)
+    points, keywords, kind = spots_to_layer(spots, stack, f"{NAME} true spots")
+    keywords |= {key: image[1][key] for key in ("scale", "translate", "units")}
+    return [image, (points, keywords, kind)]

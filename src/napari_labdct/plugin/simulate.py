@@ -9,7 +9,14 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
 from napari_labdct.core import InputError
-from napari_labdct.plugin import grain_layer, grid, layers, settings, spots_layer
+from napari_labdct.plugin import (
+    adding,
+    grain_layer,
+    grid,
+    layers,
+    settings,
+    spots_layer,
+)
 from napari_labdct.plugin.choices import bare
 from napari_labdct.plugin.forms import Form
 from napari_labdct.plugin.simulate_view import SimulateView
@@ -174,7 +181,7 @@ class SimulateController(QObject):
         if self.task.state.is_busy:
             return
         shape = (scan.plan.count, *scan.geometry.detector.shape)
-        self._job = empty(scan, layers.preallocate(shape))
+        self._job = empty(scan, adding.preallocate(shape))
         self._layers = []
         self._view.say("")
         self.task.start(self._job.steps)
@@ -198,10 +205,10 @@ class SimulateController(QObject):
             stack, name = job.stack(measured), f"{job.scan.name} {word}"
             shown = self._last_preview(job, name)
             if shown is not None:
-                layers.show_stack(shown, stack)
+                adding.show_stack(shown, stack)
             else:
-                shown = layers.add_stack(self._viewer, stack, name)
-                layers.set_range(shown, *_grey_range(stack.images[0], measured))
+                shown = adding.add_stack(self._viewer, stack, name)
+                adding.set_range(shown, *_grey_range(stack.images[0], measured))
             self._layers.append(shown)
         grid.settle(self._viewer)
 
