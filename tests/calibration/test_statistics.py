@@ -14,7 +14,8 @@ from napari_labdct.calibration import (
     smooth_background,
     statistics_of,
 )
-from napari_labdct.calibration.statistics import brought_to, temporal_median
+from napari_labdct.calibration.statistics import brought_to
+from napari_labdct.calibration.temporal import temporal_median
 
 
 def gradient(shape=(256, 256)):
@@ -194,3 +195,13 @@ def test_levels_are_compared_by_a_factor_where_no_offset_shows():
     gain, offset = brought_to(photons(1.2 * flat, 3), photons(flat, 4))
     assert gain == pytest.approx(1.2, rel=5e-3)
     assert offset == 0
+
+
+def test_a_median_read_in_bands_is_the_same(monkeypatch):
+    frames = [photons(add_spots(gradient((90, 70)), i), i) for i in range(11)]
+    stack = ProjectionStack(np.stack(frames).astype(np.uint16))
+    whole = statistics_of(stack).of(4)
+    monkeypatch.setattr("napari_labdct.calibration.temporal.HELD", 11 * 70 * 2 * 13)
+    banded = statistics_of(stack).of(4)
+    np.testing.assert_array_equal(banded.background, whole.background)
+    np.testing.assert_array_equal(banded.sigma, whole.sigma)

@@ -10,12 +10,12 @@ from napari_labdct.calibration.statistics import (
     FEWEST_FRAMES,
     FrameStatistics,
     ScanStatistics,
-    TemporalMedian,
     combine,
     measure_frame,
     measure_scan,
     statistics_of,
 )
+from napari_labdct.calibration.temporal import TemporalMedian
 from napari_labdct.calibration.zingers import without_zingers
 
 __all__ = [

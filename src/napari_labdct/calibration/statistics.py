@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from napari_labdct.calibration.background import smooth_background
 from napari_labdct.calibration.noise import noise_map
+from napari_labdct.calibration.temporal import TemporalMedian, Window, temporal_median
 from napari_labdct.core import InputError
 
 if TYPE_CHECKING:
@@ -79,55 +80,6 @@ def measure_frame(frame: NDArray[np.float32]) -> FrameStatistics:
     """
     background = smooth_background(frame)
     return FrameStatistics(background, noise_map(frame - background, background))
-
-
-@dataclass(frozen=True)
-class TemporalMedian:
-    """What stays while the sample turns.
-
-    Attributes
-    ----------
-    image
-        Median of the frames brought to one level, shape (rows, columns).
-    static
-        Its pattern above the smooth background, shape (rows, columns).
-    flicker
-        Factor ≥ 1 by which a pixel's spread over the frames exceeds what its
-        level explains (edges that move, unstable pixels), shape (rows, columns).
-    own
-        How far a frame above the median raises it, shape (rows, columns); None
-        where the frames it is taken off were no part of it.
-    """
-
-    image: NDArray[np.float32]
-    static: NDArray[np.float32]
-    flicker: NDArray[np.float32]
-    own: NDArray[np.float32] | None = None
-
-    @classmethod
-    def from_image(
-        cls,
-        image: NDArray[np.float32],
-        flicker: NDArray[np.float32] | None = None,
-        own: NDArray[np.float32] | None = None,
-    ) -> TemporalMedian:
-        """Median whose static pattern is still to be told from the background."""
-        flicker = np.ones_like(image) if flicker is None else flicker
-        return cls(image, image - smooth_background(image), flicker, own)
-
-    def without(self, frame: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The median as it would be without a frame that is part of it.
-
-        Parameters
-        ----------
-        frame
-            Brought to the median's level, shape (rows, columns).
-        """
-        if self.own is None:
-            return self.image
-        return np.where(
-            frame > self.image, self.image - self.own, self.image + self.own
-        )
 
 
 def combine(frame: NDArray[np.float32], median: TemporalMedian) -> FrameStatistics:
@@ -232,65 +184,13 @@ class ScanStatistics:
         anchor = index // STRIDE * STRIDE + STRIDE // 2
         start = int(np.clip(anchor - width // 2, 0, count - width))
         if start not in self._medians:
-            frames = [self.stack.frame(i) for i in range(start, start + width)]
-            found = temporal_median(np.stack(frames))
+            found = temporal_median(Window(self.stack, start, width).held())
             # Two are kept: a viewer that steps back and forth over a border
             # between windows would otherwise work both out again and again.
             while len(self._medians) > 1:
                 self._medians.pop(next(iter(self._medians)))
             self._medians[start] = found
         return self._medians[start]
-
-
-def temporal_median(frames: NDArray[np.float32]) -> TemporalMedian:
-    """Median of frames brought to one level, and each pixel's excess flicker.
-
-    Parameters
-    ----------
-    frames
-        Shape (n, rows, columns), grey values.
-    """
-    levels = np.median(frames[:, ::4, ::4].reshape(len(frames), -1), axis=1)
-    if not np.all(levels > 0):
-        levels = np.ones_like(levels)
-    levels = levels / levels.mean()
-    median = np.empty(frames.shape[1:], np.float32)
-    spread, own = np.empty_like(median), np.empty_like(median)
-    # The values around the middle: two of an even number, of which a frame above
-    # hides the lower; three of an odd one, which moves by half as much.
-    half = len(frames) // 2
-    around = [half - 1, half] if len(frames) % 2 == 0 else [half - 1, half, half + 1]
-    step = max(1, 2**22 // (len(frames) * frames.shape[2]))
-    for row in range(0, frames.shape[1], step):
-        part = frames[:, row : row + step] / levels[:, None, None]
-        ranked = np.partition(part, around, axis=0)[around]
-        middle = ranked.mean(0) if len(around) == 2 else ranked[1]
-        own[row : row + step] = (ranked[-1] - ranked[0]) / (2 * (len(around) - 1))
-        median[row : row + step] = middle
-        # Rotating spots brighten a pixel now and then; the part below the median
-        # knows nothing of them.
-        below = np.maximum(middle - part, 0)
-        spread[row : row + step] = np.sqrt((below**2).mean(0) * 2)
-    excess = ndimage.uniform_filter(spread, 3) / _typical_spread(spread, median)
-    # A tenth above 1 is the scatter of the estimate itself.
-    flicker = np.clip(excess / 1.1, 1.0, 5.0).astype(np.float32)
-    return TemporalMedian.from_image(median, flicker, own)
-
-
-def _typical_spread(
-    spread: NDArray[np.float32], median: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Typical temporal spread at each level of the median."""
-    edges = np.unique(np.quantile(median[::3, ::3], np.linspace(0, 1, 25)))
-    if edges.size < 3:
-        return np.full_like(spread, max(float(np.median(spread)), 1e-6))
-    which = np.clip(np.searchsorted(edges, median[::2, ::2]) - 1, 0, edges.size - 2)
-    values = ndimage.median(spread[::2, ::2], which, np.arange(edges.size - 1))
-    middle = (edges[1:] + edges[:-1]) / 2
-    expected = np.interp(median, middle, values)
-    bright = median > middle[-1]
-    expected[bright] *= np.sqrt(median[bright] / max(middle[-1], 1e-6))
-    return np.maximum(expected, 1e-6).astype(np.float32)
 
 
 def measure_scan(stack: ProjectionStack, window: int = WINDOW) -> ScanStatistics:
