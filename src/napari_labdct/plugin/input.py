@@ -127,8 +127,10 @@ class StackInput(QObject):
         self.said.emit(f"Opened {layer.name}.")
 
     def _layers_changed(self, event: object = None) -> None:
-        # napari is still busy with the change: moving layers now would disturb it.
-        self._settling.start()
+        # Only for new ones, and once napari has done with them: what is there stays
+        # where it is when others go.
+        if getattr(event, "type", "") == "inserted":
+            self._settling.start()
         self._view.set_singles(len(single_frames(self._viewer)))
 
     def _settle(self) -> None:
