@@ -182,6 +182,8 @@ def _directories(handle: BinaryIO, size: int, path: Path) -> Iterator[int]:
 
 
 def _page_at(tif: Any, index: int, directory: int) -> Any:
+    if index == 0 and tif.pages.first.offset == directory:
+        return tif.pages.first  # read when the file was opened
     tif.filehandle.seek(directory)
     return tifffile.TiffPage(tif, index=index)
 
