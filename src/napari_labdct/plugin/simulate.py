@@ -243,7 +243,7 @@ class SimulateController(QObject):
         from napari.layers import Layer
 
         stack = job.stack(job.measured is not None)
-        data = spots_layer.spots_to_layer(spots, stack, name)
+        data = spots_layer.spots_to_layer(spots, stack, name, image)
         layer = self._viewer.add_layer(Layer.create(*data))
         layer.visible = seen
         self._viewer.layers.selection.active = image

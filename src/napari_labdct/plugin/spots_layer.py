@@ -11,7 +11,7 @@ from napari_labdct.core import ProjectionStack, SpotTable
 from napari_labdct.plugin.layers import KEY, stack_to_layer
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
+    from napari.layers import Image, Layer
     from numpy.typing import NDArray
 
 TOLD = ("energy_keV", "grain", "intensity", "snr", "area_px")
@@ -22,7 +22,10 @@ COLOUR, CHOSEN = "#ffb000", "#00e5ff"
 
 
 def spots_to_layer(
-    spots: SpotTable, stack: ProjectionStack, name: str
+    spots: SpotTable,
+    stack: ProjectionStack,
+    name: str,
+    image: Image | None = None,
 ) -> tuple[Any, dict[str, Any], str]:
     """Spots as napari's layer data, lying on their stack.
 
@@ -34,6 +37,8 @@ def spots_to_layer(
         The stack that the spots are in: it gives the layer its scale.
     name
         Name of the layer.
+    image
+        The stack's layer, where there is one: it may lie on the grid of others.
     """
     _, space, _ = stack_to_layer(stack, name)
     size = max(6.0, stack.shape[1] / 60)
@@ -53,6 +58,10 @@ def spots_to_layer(
         "out_of_slice_display": False,
         "metadata": {KEY: spots},
     }
+    if image is not None and image.ndim == 3:
+        keywords |= {
+            key: getattr(image, key) for key in ("scale", "translate", "units")
+        }
     return coordinates(spots), keywords, "points"
 
 

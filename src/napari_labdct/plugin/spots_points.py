@@ -111,10 +111,9 @@ class SpotPoints(QObject):
         from napari.layers import Layer
 
         stack = layers.stack_of(image)
-        data = spots_layer.spots_to_layer(shown, stack, f"{image.name} spots")
+        data = spots_layer.spots_to_layer(shown, stack, f"{image.name} spots", image)
         active = self._viewer.layers.selection.active
         self.take(self._viewer.add_layer(Layer.create(*data)))
-        self.follow()
         self._viewer.layers.selection.active = active
 
     def follow(self, event: object = None) -> None:
