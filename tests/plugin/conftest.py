@@ -140,7 +140,10 @@ def drag():
 
 @pytest.fixture
 def click():
-    """Click on the image, or move the mouse there, through the viewer's callbacks."""
+    """Click on the image, or move the mouse there, through the viewer's callbacks.
+
+    While it is pressed the mouse goes `drag` pixels to the right.
+    """
     from napari.utils._test_utils import read_only_mouse_event
     from napari.utils.interactions import (
         mouse_move_callbacks,
@@ -148,17 +151,19 @@ def click():
         mouse_release_callbacks,
     )
 
-    def run(viewer, layer, pixel, *, drag=False, press=True):
+    def run(viewer, layer, pixel, *, drag=0, press=True):
         from napari_labdct.plugin import layers
 
         world = (0.0, *layers.to_world(layer, np.array(pixel, float)))
         viewer.cursor.position = world
 
+        there = (0.0, *layers.to_world(layer, np.add(pixel, (0.0, drag))))
+
         def event(kind):
             return read_only_mouse_event(
                 type=kind,
-                is_dragging=drag,
-                position=world,
+                is_dragging=bool(drag),
+                position=world if kind == "mouse_press" else there,
                 pos=np.array(pixel),
                 view_direction=None,
                 up_direction=None,

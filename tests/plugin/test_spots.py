@@ -207,11 +207,19 @@ class TestWidget:
         click(viewer, image, (20.4, 49.8))
         assert view.table.chosen == [1]
         click(viewer, image, (30, 40))  # a spot of the other projection
-        click(viewer, image, (10, 60), drag=True)  # moves the picture
+        click(viewer, image, (10, 60), drag=20)  # moves the picture
         assert view.table.chosen == [1]
         layers.show_index(viewer, image, 1)
         click(viewer, image, (30, 40))
         assert view.table.chosen == [2]
+
+    def test_a_hand_that_trembles_clicks_all_the_same(
+        self, viewer, view, shown, image, click
+    ):
+        viewer.layers.selection.active = image
+        zoom = float(image.scale[-1]) * viewer.scene.camera.zoom
+        click(viewer, image, (20.4, 49.8), drag=2 / zoom)
+        assert view.table.chosen == [1]
 
     def test_the_spot_under_the_mouse_is_told(self, viewer, view, shown, image, click):
         shown.spots.change(table(**TRUTH))
@@ -228,7 +236,7 @@ class TestWidget:
         view.add.setChecked(True)
         click(viewer, image, (50, 60))
         click(viewer, image, (-500, 0))
-        click(viewer, image, (52, 62), drag=True)
+        click(viewer, image, (52, 62), drag=20)
         np.testing.assert_allclose(self.points(viewer).data[-1], [0, 50, 60])
         assert len(self.points(viewer).data) == 4
         view.add.setChecked(False)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 REACH = 10
 """How near the mouse must be to a spot to mean it [px of the screen]."""
 
+TREMBLE = 4
+"""How far the mouse may move while it clicks [px of the screen]."""
+
 
 class SpotPoints(QObject):
     """A layer of points that shows spots and tells what the mouse does to them.
@@ -179,9 +182,13 @@ class SpotPoints(QObject):
         image = self.image
         if image is None or not self._listens(image):
             return
+        first = np.asarray(event.position[-2:])
         yield
-        if event.type == "mouse_move":
-            return
+        while event.type == "mouse_move":
+            moved = np.hypot(*(np.asarray(event.position[-2:]) - first))
+            if moved * viewer.scene.camera.zoom > TREMBLE:
+                return
+            yield
         place = layers.to_pixels(image, np.asarray(event.position[-2:]))
         if self.adding:
             size = np.array(image.data.shape[-2:])
