@@ -242,6 +242,12 @@ def filtering(viewer: Any, widget: Any, path: Path) -> list[tuple[str, str]]:
             times.append(timed(lambda at=step: filter_to(widget, 5.0 + at)))
         rows.append((f"{spots} spots: one step of the SNR filter", medians(times)))
         widget.least_snr.setValue(0)
+    layer, times = viewer.layers[0], []
+    for index in range(20, 40):
+        times.append(timed(lambda at=index: step_to(viewer, layer, at)))
+    rows.append((f"{spots} spots: one step of the slider", medians(times)))
+    # Nothing else is to be measured with them in view.
+    viewer.layers.remove(widget.controller.points.layer)
     return rows
 
 
