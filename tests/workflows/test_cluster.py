@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from concurrent.futures import Future
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -126,3 +127,43 @@ def test_no_scheduler_is_one_sentence(monkeypatch):
         cluster.scheduler("tcp://127.0.0.1:1"),
     ):
         pass
+
+
+def test_no_scheduler_file_is_one_sentence(tmp_path):
+    path = str(tmp_path / "scheduler.json")
+    with (
+        pytest.raises(InputError, match=r"scheduler\.json does not exist: start"),
+        cluster.scheduler(path),
+    ):
+        pass
+
+
+class Gone:
+    """A client whose scheduler went away."""
+
+    def scheduler_info(self, **_):
+        return {"workers": {}}
+
+    def submit(self, *_, **__):
+        lost = Future()
+        lost.cancel()
+        return lost
+
+    def cancel(self, *_, **__):
+        pass
+
+
+def test_a_scheduler_that_goes_away_is_one_sentence(scan, folder, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(distributed, "as_completed", Waiting)
+    job = PrepareJob(source=source(scan))
+    with pytest.raises(InputError, match="scheduler went away"):
+        list(
+            iter_job(job, {"prepared": folder / "g.tif"}, pool=cluster.pool_of(Gone()))
+        )
+
+
+class Waiting(list):
+    """Futures in turn."""
+
+    add = list.append

@@ -9,9 +9,11 @@ dies has its blocks done by others.
 from __future__ import annotations
 
 import asyncio
+from concurrent import futures
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +37,9 @@ BLOCK = 8
 _BLOCK_BYTES = 64 * 2**20
 _AHEAD = 2
 """Blocks a worker has at hand: it computes one while another travels."""
+
+_CANCELLED = (asyncio.CancelledError, futures.CancelledError)
+"""What waiting for a frame ends with when the scheduler is gone; versions differ."""
 
 _UNINTERRUPTED = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 """Ctrl-C reaches all processes of a terminal: this one sees to the workers' end."""
@@ -96,7 +101,16 @@ def scheduler(address: str) -> Iterator[Pool]:
         If distributed is not installed, or no scheduler answers.
     """
     distributed = _distributed()
-    where = {"scheduler_file": address} if "json" in address else {"address": address}
+    import logging
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our own words do
+    is_file = address.endswith(".json")
+    if is_file and not Path(address).is_file():  # Dask would wait for it, for ever
+        raise InputError(
+            f"{address} does not exist: start a Dask scheduler with --scheduler-file, "
+            "or correct the path."
+        )
+    where = {"scheduler_file": address} if is_file else {"address": address}
     try:
         client = distributed.Client(**where, timeout=10)
     except (TimeoutError, OSError, ValueError) as error:
@@ -160,7 +174,7 @@ def pool_of(client: Any) -> Pool:
                 "Workers died several times over the same frames, most likely for "
                 "want of memory: give them more, and run the same again to go on."
             ) from error
-        except (TimeoutError, OSError, asyncio.CancelledError) as error:
+        except (TimeoutError, OSError, *_CANCELLED) as error:
             raise InputError(
                 "The Dask scheduler went away: start it, and run the same again to go "
                 "on."
