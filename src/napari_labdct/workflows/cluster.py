@@ -103,7 +103,8 @@ def scheduler(address: str) -> Iterator[Pool]:
     distributed = _distributed()
     import logging
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our own words do
+    for name in ("distributed", "distributed.client"):  # our own words do
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     is_file = address.endswith(".json")
     if is_file and not Path(address).is_file():  # Dask would wait for it, for ever
         raise InputError(
