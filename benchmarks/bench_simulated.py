@@ -26,12 +26,12 @@ SEED = 20260
 FRAMES = 36
 
 # What suits the spots of each set-up: width of the recipe's Laplacian and of the
-# single-frame filters [px], length of arcs [bins], binning [px], tolerance [px].
+# single-frame filters, tolerance [px].
 SUITED = {
-    "farfield-100": (1.5, 0.0, 1, 2.5),
-    "hovad2020": (2.5, 5.0, 1, 6.0),
-    "magnified": (6.0, 4.0, 2, 8.0),
-    "crowded": (10.0, 4.0, 4, 15.0),
+    "farfield-100": (1.5, 2.5),
+    "hovad2020": (2.5, 6.0),
+    "magnified": (6.0, 8.0),
+    "crowded": (10.0, 15.0),
 }
 USUAL = tuple(SUITED)[:3]
 SMALL = CylinderSample(
@@ -49,14 +49,9 @@ def scan_of(name):
 
 def way_of(name):
     """Settings that suit the set-up."""
-    width, arc, binning, _ = SUITED[name]
+    width, _ = SUITED[name]
     return Way(
-        find=FindSettings(
-            false_alarms=LOOSE,
-            least_probability=DOUBTFUL,
-            arc_length=arc,
-            binning=binning,
-        ),
+        find=FindSettings(false_alarms=LOOSE, least_probability=DOUBTFUL),
         conventional=ConventionalSettings(log_sigma=width, least_area=4, offset=1.0),
         band_sigma=width,
     )
@@ -85,7 +80,7 @@ def main():
                 ways,
                 denoiser=denoiser,
                 way=way_of(name),
-                tolerance=SUITED[name][3],
+                tolerance=SUITED[name][1],
             )
         )
         print(f"{name}: {len(truth) / FRAMES:.0f} spots a frame")

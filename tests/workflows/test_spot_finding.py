@@ -1,12 +1,13 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+from tests.analysis.frames import ellipses
 
-from napari_labdct.analysis import FindSettings
+from napari_labdct.analysis import FindSettings, match_spots
 from napari_labdct.core import InputError, ProjectionStack, SpotTable
 from napari_labdct.workflows.cleanup import clean
-from napari_labdct.workflows.scan_traits import ScanTraits
 from napari_labdct.workflows.spot_finding import iter_spots, settings_for
 
 
@@ -48,45 +49,53 @@ def test_cleaned_stack_is_refused(small_stack, threshold):
         next(iter_spots(clean(small_stack, threshold), None))
 
 
-def test_a_calibrated_model_gives_the_widths_that_nobody_sets():
-    traits = ScanTraits(
-        projections=8,
-        level=500,
-        sigma=20,
-        drift=0.01,
-        correlation=0,
-        zinger_rate=0,
-        spots=50,
-        width=(2.5, 9.0, 15.0),
-        elongation=3,
-    )
-    model = SimpleNamespace(scan=traits.model_dump(mode="json"))
-    usual = settings_for(model, FindSettings(false_alarms=7))
-    assert usual.binning == traits.find_settings.binning > 1
-    assert usual.scales == traits.find_settings.scales
-    assert usual.arc_length == traits.find_settings.arc_length > 0
+FACTS = {
+    "projections": 8,
+    "level": 500,
+    "sigma": 20,
+    "drift": 0.01,
+    "correlation": 0,
+    "zinger_rate": 0,
+    "spots": 50,
+    "width": (2.5, 8.0, 15.0),
+    "elongation": 3,
+}
+
+
+def test_a_calibrated_model_knows_the_binning_that_nobody_sets(small_stack):
+    model = SimpleNamespace(scan=FACTS)
+    usual = settings_for(small_stack, model, FindSettings(false_alarms=7))
+    assert usual.binning == 4
     assert usual.false_alarms == 7
-    own = FindSettings(scales=(3.0,))
-    assert settings_for(model, own) == own
-    assert settings_for(SimpleNamespace(scan=None)) == FindSettings()
-    assert settings_for(None, own) == own
+    own = FindSettings(binning=2)
+    assert settings_for(small_stack, model, own) == own
 
 
-def test_the_widths_of_a_calibrated_model_reach_the_finder(small_stack, threshold):
+def test_the_binning_of_a_calibrated_model_reaches_the_finder(small_stack, threshold):
     few = ProjectionStack(small_stack.images[:1], small_stack.omega[:1])
     (plain,) = iter_spots(few, threshold)
     calibrated = type(threshold)()
-    calibrated.scan = {
-        "projections": 8,
-        "level": 500,
-        "sigma": 20,
-        "drift": 0.01,
-        "correlation": 0,
-        "zinger_rate": 0,
-        "spots": 50,
-        "width": (2.5, 9.0, 15.0),
-        "elongation": 1,
-    }
+    calibrated.scan = FACTS
     (wide,) = iter_spots(few, calibrated)
-    assert set(plain.frame.area_px % 4) != {0}
-    assert set(wide.frame.area_px % 4) == {0}
+    assert set(plain.frame.area_px % 16) != {0}
+    assert set(wide.frame.area_px % 16) == {0}
+
+
+@pytest.mark.parametrize(("width", "binning"), [(1.2, 1), (7.0, 4)])
+def test_wide_spots_are_found_in_bins(width, binning):
+    rng = np.random.default_rng(6)
+    shape, frames, truth = (512, 512), [], []
+    for index in range(12):
+        widths = {"major": (width, width), "minor": (width, width), "gap": 50}
+        signal, table = ellipses(shape, 30, rng, snr=(15, 90), **widths)
+        truth.append(table.frame.assign(projection=index))
+        frames.append(500 + signal + 10 * rng.standard_normal(shape))
+    stack = ProjectionStack(np.stack(frames).astype(np.float32))
+    settings = settings_for(stack, None)
+    assert settings.binning == binning
+    spots = SpotTable.concatenate(list(iter_spots(stack, None)))
+    score = match_spots(spots, SpotTable(pd.concat(truth)), max(3, width))
+    assert score.recall > 0.9
+    assert score.precision > 0.9
+    assert score.pairs.distance_px.median() < 0.2 * width
+    assert score.pairs.intensity_ratio.median() == pytest.approx(1, abs=0.05)

@@ -56,12 +56,13 @@ class FindSettings(Parameters):
         "of the finest is divided into spots.",
     )
     binning: int = Field(
-        1,
-        ge=1,
+        0,
+        ge=0,
         le=32,
         description="Side of the squares of pixels binned together first; 4 to 8 for "
         "spots of 30 to 100 px, as magnified set-ups have. All lengths above and "
-        "below are then in bins.",
+        "below are then in bins. 0 is as the width of the scan's clear spots needs "
+        "it; a frame alone is then not binned.",
     )
     arc_length: float = Field(
         0.0,
@@ -177,7 +178,7 @@ def find_spots(
     if settings.binning > 1:
         table = find_spots(
             **_binned(signal, sigma, residual, probability, mask, settings.binning),
-            settings=settings.model_copy(update={"binning": 1}),
+            settings=settings.model_copy(update={"binning": 0}),
             threshold=threshold,
             by_network=by_network,
             projection=projection,

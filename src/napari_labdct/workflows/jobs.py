@@ -77,7 +77,7 @@ class SpotsJob(NetworkJob):
 
     def open(self) -> OpenJob:
         """Open scan and model."""
-        from napari_labdct.workflows.spot_finding import iter_spots
+        from napari_labdct.workflows.spot_finding import iter_spots, settings_for
 
         stack = self.source.open()
         denoiser = None
@@ -85,9 +85,10 @@ class SpotsJob(NetworkJob):
             from napari_labdct.learning import Denoiser
 
             denoiser = Denoiser.load(self.model, self.device)
+        settings = settings_for(stack, denoiser, self.settings)
 
         def frames(indices: Sequence[int]) -> Results:
-            steps = iter_spots(stack, denoiser, self.settings, order=indices)
+            steps = iter_spots(stack, denoiser, settings, order=indices)
             for index, table in zip(indices, steps, strict=True):
                 yield FrameResult(index, spots=table)
 

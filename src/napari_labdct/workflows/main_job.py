@@ -17,6 +17,7 @@ from napari_labdct.workflows.cleanup import history_line, iter_clean
 from napari_labdct.workflows.figure import INPUT, OUTPUT, Comparison, write_figure
 from napari_labdct.workflows.lines import choose_lines
 from napari_labdct.workflows.spot_finding import (
+    iter_spots,
     settings_for,
     shadow_of,
     spots_of,
@@ -164,10 +165,14 @@ def iter_clean_to_folder(
         )
     files = Results(make_folder(folder), SpotTable(), (), pd.DataFrame())
     tables, levels, kept = [], _Levels(), {}
-    settings, shadow = settings_for(denoiser), shadow_of(stack)
+    settings, shadow = settings_for(stack, denoiser), shadow_of(stack)
+    # Wide spots are found on binned frames, small ones on those cleaned anyway.
+    binned = iter_spots(stack, denoiser, settings) if settings.binning > 1 else None
     for done in iter_clean_to_files(stack, denoiser, files.cleaned, files.difference):
         omega = float(stack.omega[done.index])
-        tables.append(spots_of(done, omega, settings, shadow))
+        tables.append(
+            next(binned) if binned else spots_of(done, omega, settings, shadow)
+        )
         levels.add(done)
         if done.index == show:
             kept[show] = done

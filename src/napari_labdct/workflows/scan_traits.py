@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from napari_labdct.analysis import FindSettings, find_spots
+from napari_labdct.analysis import find_spots
 from napari_labdct.calibration import statistics_of, without_zingers
 from napari_labdct.core.geometry import Parameters
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 FWHM = 2.3548
 """Full width at half maximum of a Gaussian in units of its σ."""
+
+USUAL = 1.8
+"""Width of spots, Gaussian σ, that filters and networks are made for, at most √2 off:
+wider ones are found best where pixels are binned [px]."""
 
 CLEAR = 12.0
 """Significance from which a spot's shape can be measured [σ]."""
@@ -43,17 +47,9 @@ class ScanTraits(Parameters):
     )
 
     @property
-    def find_settings(self) -> FindSettings:
-        """Matched filters as wide, and as long, as this scan's spots."""
-        low, middle, high = (float(np.clip(w, 0.8, 40)) for w in self.width)
-        binning = max(1, int(middle // 4))
-        scales = sorted({round(w / binning, 1) for w in (low, (middle * high) ** 0.5)})
-        long = middle * self.elongation / binning
-        return FindSettings(
-            scales=tuple(max(0.8, scale) for scale in scales),
-            binning=binning,
-            arc_length=round(long, 1) if self.elongation > 2 else 0.0,
-        )
+    def binning(self) -> int:
+        """Side of bins in which the scan's spots are as wide as usual ones [px]."""
+        return int(2 ** np.clip(np.round(np.log2(self.width[1] / USUAL)), 0, 4))
 
 
 def measure_traits(stack: ProjectionStack, most: int = 8) -> ScanTraits:

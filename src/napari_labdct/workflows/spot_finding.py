@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_labdct.analysis.binning import unbinned
 from napari_labdct.analysis.find import FindSettings, find_spots
 from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import statistics_of
 from napari_labdct.core import InputError
+from napari_labdct.preparation import Preparation, prepare
 from napari_labdct.workflows.cleanup import iter_clean
-from napari_labdct.workflows.scan_traits import ScanTraits
+from napari_labdct.workflows.scan_traits import ScanTraits, measure_traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.cleanup import CleanFrame
 
-WIDTHS = ("scales", "binning", "arc_length")
-"""Settings that follow from the size of a scan's spots."""
+LOOKED_AT = 3
+"""Frames of a scan that tell how wide its spots are."""
 
 NO_SPOT = 0.01
 """Probability below which the network's word counts against a matched filter."""
@@ -37,26 +39,32 @@ def shadow_of(stack: ProjectionStack) -> NDArray[np.bool_] | None:
 
 
 def settings_for(
-    denoiser: Denoiser | None, settings: FindSettings | None = None
+    stack: ProjectionStack,
+    denoiser: Denoiser | None,
+    settings: FindSettings | None = None,
 ) -> FindSettings:
-    """Settings with the widths of the scan that a model was calibrated on.
+    """Settings with the binning that suits the spots of a scan.
 
     Parameters
     ----------
+    stack
+        The scan as measured; where nobody knows better, a few of its frames tell how
+        wide its spots are.
     denoiser
-        The network; only one that was calibrated on a scan knows widths.
+        The network; one that was calibrated on a scan knows it.
     settings
-        What the user asks for. Widths (`WIDTHS`) that differ from the defaults
-        are kept, and then all of them: they belong together.
+        What the user asks for; a binning other than 0 is kept.
     """
     settings = settings or FindSettings()
-    facts = getattr(denoiser, "scan", None)  # None, and whatever else can clean
-    plain = FindSettings()
-    asked = any(getattr(settings, name) != getattr(plain, name) for name in WIDTHS)
-    if facts is None or asked:
+    if settings.binning:
         return settings
-    known = ScanTraits.model_validate(facts).find_settings
-    return settings.model_copy(update={name: getattr(known, name) for name in WIDTHS})
+    facts = getattr(denoiser, "scan", None)  # None, and whatever else can clean
+    traits = (
+        measure_traits(stack, LOOKED_AT)
+        if facts is None
+        else ScanTraits.model_validate(facts)
+    )
+    return settings.model_copy(update={"binning": traits.binning})
 
 
 def spots_of(
@@ -115,8 +123,9 @@ def iter_spots(
         is measured; None finds spots by significance alone. The shadow of the beam
         stop is left out where the geometry is known.
     settings
-        How spots are told from noise and from each other; widths left at their
-        defaults are those of the scan that the model was calibrated on, if any.
+        How spots are told from noise and from each other. Where spots are wide,
+        frames are binned before anything else: background, noise and network then
+        see them as they see small ones.
     order
         Projections in the order wanted; all of them in turn by default.
 
@@ -137,8 +146,14 @@ def iter_spots(
             "spots are judged is gone: give the scan as measured; it is cleaned on "
             "the way."
         )
+    settings = settings_for(stack, denoiser, settings)
+    if settings.binning > 1:
+        small = prepare(stack, Preparation(bin=settings.binning))
+        whole = settings.model_copy(update={"binning": 1})
+        for table in iter_spots(small, denoiser, whole, order=order):
+            yield unbinned(table, settings.binning)
+        return
     omega, shadow = stack.omega, shadow_of(stack)
-    settings = settings_for(denoiser, settings)
     if denoiser is not None:
         for done in iter_clean(stack, denoiser, order=order):
             yield spots_of(done, float(omega[done.index]), settings, shadow)
