@@ -1,6 +1,6 @@
 """Time to open, stream and share long scans, beside what the machine can do.
 
-    python benchmarks/bench_files.py [--frames 64] [--size 1024] [--workers 2]
+    python benchmarks/bench_files.py [--frames 40] [--size 1024] [--workers 2]
 
 Prints medians. The limits: for opening, none but half a second; for streaming, the
 same work from memory; for two processes, what two processes that share nothing
@@ -277,7 +277,7 @@ def memory(folder: Path, scan: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--frames", type=int, default=40)
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
