@@ -33,6 +33,7 @@ SUITED = {
     "magnified": (6.0, 8.0),
     "crowded": (10.0, 15.0),
 }
+SHOWN = ["route", "precision", "recall", "f1", "distance_px", "intensity_ratio"]
 USUAL = tuple(SUITED)[:3]
 SMALL = CylinderSample(
     diameter=150, height=200, grain_size=40, grain_size_sd=12, element_size=4
@@ -83,8 +84,12 @@ def main():
                 tolerance=SUITED[name][1],
             )
         )
-        print(f"{name}: {len(truth) / FRAMES:.0f} spots a frame")
-        print(scores.round(3).to_string(index=False), flush=True)
+        print(f"{name}: {len(truth) / FRAMES:.0f} spots a frame; SNR 2 to 10:")
+        print(scores[SHOWN].round(3).to_string(index=False))
+        print("F1 by SNR:")
+        parts = {n: n[3:].replace("_", "-") for n in scores if n.startswith("f1_")}
+        by_snr = scores.set_index("route")[list(parts)].rename(columns=parts)
+        print(by_snr.drop(columns="above").round(2).to_string(), "\n", flush=True)
         tables.append(scores.assign(scan=name))
     if given.csv:
         pd.concat(tables).to_csv(given.csv, index=False)
