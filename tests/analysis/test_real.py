@@ -1,9 +1,4 @@
-"""The classical way on measured frames; see `benchmarks/bench_real.py`."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""The classical way on measured frames, as `labdct evaluate` scores it."""
 
 import numpy as np
 import pandas as pd
@@ -13,6 +8,7 @@ from scipy import ndimage
 from napari_labdct.analysis import FindSettings, find_spots
 from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import statistics_of
+from napari_labdct.cli import main
 from napari_labdct.files import read_stack
 from napari_labdct.workflows.truth import read_truth, usable
 
@@ -22,13 +18,13 @@ from napari_labdct.workflows.truth import read_truth, usable
 def test_recall_on_measured_frames(real_frames, tmp_path):
     if not (real_frames / "truth.npz").exists():
         pytest.skip("the measured frames have no indexed truth")
-    script = Path(__file__).parents[2] / "benchmarks" / "bench_real.py"
     csv = tmp_path / "scores.csv"
-    subprocess.run(
-        [sys.executable, script, "classical", "--csv", csv],
-        env=os.environ | {"LABDCT_REAL_FRAMES": str(real_frames)},
-        check=True,
-    )
+    words = ["evaluate", real_frames, "--truth", real_frames / "truth.npz"]
+    words += ["--box", "412,607,404,589", "--flip", "no", "--per-frame", "600"]
+    words += ["--ways", "classical", "--out", csv]
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in words])
+    assert not end.value.code
     scores = pd.read_csv(csv).set_index("spots_per_frame")
     assert scores.net[600] > 0.78
     assert scores.unexplained_per_frame[600] < 25
