@@ -5,7 +5,7 @@
 The small reproduction's projections (aluminium in Laue focusing, as in the paper,
 2 × 2 pixels binned), networks and crops, so that a processor trains each in minutes;
 every row sees the same number of crops. With the weights of torchvision's VGG16 (a file
-of its own, see docs/learning.md) the feature losses are those of the paper, else those
+of its own, see docs/hovad2020.md) the feature losses are those of the paper, else those
 of a narrow network with random weights. Judged on copper, other seeds, made to look
 measured (gradients, streaks that stay, photon noise, zingers), each frame by itself:
 
