@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from skimage.measure import profile_line
 
 from napari_labdct.analysis.scan import line_profile, profile_peaks
@@ -123,3 +124,23 @@ def test_noise_alone_has_no_peaks():
 def test_short_and_empty_profiles_have_no_peaks():
     outside = line_profile({"a": np.ones((5, 5))}, (9, 9), (20, 20))
     assert profile_peaks(outside, "a").empty
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (1, 30), (30, 1)])
+@pytest.mark.parametrize("width", [1, 4])
+def test_values_are_those_of_bilinear_interpolation(shape, width):
+    rng = np.random.default_rng(5)
+    images = {"a": rng.normal(size=shape), "b": rng.integers(0, 9, shape)}
+    for start, stop in (((0, 0), (shape[0] - 1, shape[1] - 1)), ((-3, 2), (38.5, 61))):
+        profile = line_profile(images, start, stop, width=width)
+        along = np.subtract(stop, start) / np.hypot(*np.subtract(stop, start))
+        offset = np.arange(width) - (width - 1) / 2
+        row, column = (
+            start[i] + along[i] * profile.distance_px[:, None] + side * offset
+            for i, side in ((0, -along[1]), (1, along[0]))
+        )
+        for name, image in images.items():
+            expected = ndimage.map_coordinates(
+                image, [row, column], float, order=1, cval=np.nan
+            ).mean(1)
+            np.testing.assert_allclose(profile.values[name], expected, atol=1e-9)

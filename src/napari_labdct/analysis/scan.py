@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -82,23 +82,74 @@ def line_profile(
     where = ends[0][:, None, None] + (
         direction[:, None, None] * distance[:, None] + across[:, None, None] * offset
     )
+    frames = {layer: np.asarray(image) for layer, image in images.items()}
+    shapes = {frame.shape for frame in frames.values()}
+    samples = {shape: _Samples.of(where, shape) for shape in shapes}
     return LineProfile(
         name=name,
         start=(float(ends[0, 0]), float(ends[0, 1])),
         stop=(float(ends[1, 0]), float(ends[1, 1])),
         distance_px=distance,
-        values={layer: _sample(image, where) for layer, image in images.items()},
+        values={
+            layer: samples[frame.shape].mean(frame) for layer, frame in frames.items()
+        },
         width_px=width,
         projection=projection,
     )
 
 
-def _sample(image: Any, where: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the width of the values at `where`, NaN outside the frame."""
-    values = ndimage.map_coordinates(
-        np.asarray(image), where, np.float64, order=1, mode="constant", cval=np.nan
-    )
-    return np.asarray(values.mean(axis=1), np.float64)
+class _Samples(NamedTuple):
+    """Where a line of some width reads frames of one shape, and how much counts.
+
+    Worked out once for all layers: SciPy's `map_coordinates`, which does it for each,
+    takes three times as long.
+
+    Attributes
+    ----------
+    at, weights
+        Flat index of the pixels around each place, and their bilinear weights over
+        the width, four arrays each of shape (samples, width).
+    outside
+        Samples that are not within the frame in their full width, shape (samples,).
+    """
+
+    at: tuple[NDArray[np.intp], ...]
+    weights: tuple[NDArray[np.float64], ...]
+    outside: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, where: NDArray[np.float64], shape: tuple[int, ...]) -> _Samples:
+        """For places of shape (2, samples, width)."""
+        rows, columns = shape
+        row, column = where
+        within = (row >= 0) & (row <= rows - 1) & (column >= 0)
+        within &= column <= columns - 1
+        # The last pixel is the end of the step before it.
+        top = np.clip(row.astype(np.intp), 0, max(rows - 2, 0))
+        left = np.clip(column.astype(np.intp), 0, max(columns - 2, 0))
+        first = top * columns + left
+        down, right = columns * (rows > 1), int(columns > 1)
+        below, beside = row - top, column - left
+        weights = (
+            (1 - below) * (1 - beside),
+            (1 - below) * beside,
+            below * (1 - beside),
+            below * beside,
+        )
+        return cls(
+            (first, first + right, first + down, first + down + right),
+            tuple(weight / where.shape[2] for weight in weights),
+            ~within.all(1),
+        )
+
+    def mean(self, frame: NDArray[Any]) -> NDArray[np.float64]:
+        """Mean over the width, NaN outside, shape (samples,)."""
+        flat = frame.ravel()
+        total = np.zeros(self.outside.size)
+        for at, weight in zip(self.at, self.weights, strict=True):
+            total += np.einsum("ij,ij->i", flat.take(at), weight)
+        total[self.outside] = np.nan
+        return total
 
 
 def profile_peaks(
