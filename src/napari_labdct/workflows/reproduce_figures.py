@@ -81,6 +81,8 @@ def draw_pairs(shown: Shown, path: Path) -> None:
 
 def draw_losses(shown: Shown, path: Path) -> None:
     """Figure 3: losses by epoch, the frozen phase shaded."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     figure = _figure(11, 4)
     for panel, (name, table) in zip(
         figure.subplots(1, 2),
@@ -94,6 +96,13 @@ def draw_losses(shown: Shown, path: Path) -> None:
             frozen = int((table["phase"] == "frozen").sum())
             panel.axvspan(0.5, frozen + 0.5, color="#dfe7ef", label="encoder frozen")
         panel.set(yscale="log", xlabel="epoch", ylabel="loss", title=NAMES[name])
+        # Losses that stay within a decade would get a single tick.
+        both = table[["train_loss", "validation_loss"]].to_numpy()
+        wide = float(np.nanmax(both)) > 10 * float(np.nanmin(both))
+        subs = (1, 2, 5) if wide else (1, 1.2, 1.5, 2, 3, 5, 7)
+        panel.yaxis.set_major_locator(LogLocator(subs=subs))
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+        panel.yaxis.set_minor_formatter(NullFormatter())
         panel.legend(fontsize=8)
     _save(figure, path, "Figure 3: losses (those of the two networks do not compare)")
 
