@@ -46,6 +46,38 @@ def test_spots_are_those_drawn(results, small_stack):
     assert 6 * len(small_stack) <= len(spots) <= 13 * len(small_stack)
 
 
+def test_wide_spots_are_found_on_binned_frames(threshold, tmp_path):
+    rng = np.random.default_rng(2)
+    row, column = np.indices((192, 256))
+    frames, places = [], []
+    for _ in range(9):
+        at = rng.uniform([30, 30], [162, 226])
+        away = (row - at[0]) ** 2 + (column - at[1]) ** 2
+        frames.append(300 + 200 * np.exp(-away / (2 * 7**2)))
+        places.append(at)
+    noise = rng.normal(0, 10, (9, 192, 256))
+    stack = ProjectionStack((np.stack(frames) + noise).astype(np.float32))
+    threshold.scan = {
+        "projections": 8,
+        "level": 300,
+        "sigma": 10,
+        "drift": 0,
+        "correlation": 0,
+        "zinger_rate": 0,
+        "spots": 1,
+        "width": (6, 7, 8),
+        "elongation": 1,
+    }
+    results = clean_to_folder(stack, threshold, tmp_path / "out")
+    spots = read_spots(results.spots_file).frame
+    best = spots.sort_values("score").groupby("projection").tail(1)
+    best = best.sort_values("projection")
+    assert list(best["projection"]) == list(range(9))
+    assert (best["area_px"] % 16 == 0).all()
+    np.testing.assert_allclose(best[["row_px", "column_px"]], places, atol=1.5)
+    assert read_stack(results.cleaned).shape == stack.shape
+
+
 def test_profiles_cross_the_shown_projection(results, small_stack):
     assert [profile.name for profile in results.profiles] == ["A", "B", "C"]
     cleaned = read_stack(results.cleaned)
