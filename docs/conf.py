@@ -54,6 +54,8 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
+    # Tables are shown, what else the last line of a block returns is not.
+    "capture_repr": ("_repr_html_",),
     "min_reported_time": 0,
     "remove_config_comments": True,
     "within_subsection_order": "FileNameSortKey",
