@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import shutil
@@ -48,6 +49,26 @@ def test_unknown_options_are_seen():
     verb = typer.main.get_command(build("clean")).commands["clean"]
     with pytest.raises(Exception, match="no-such-option"):
         verb.make_context("labdct clean", ["scan.tif", "--no-such-option"])
+
+
+ROOMS = (
+    "core",
+    "calibration",
+    "files",
+    "preparation",
+    "physics",
+    "learning",
+    "analysis",
+)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_name_is_in_the_reference(room):
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = {line.split(".")[-1].strip() for line in page.splitlines()}
+    names = importlib.import_module(f"napari_labdct.{room}").__all__
+    # Constants are explained where they are used.
+    assert {name for name in names if not name.isupper()} <= listed
 
 
 @pytest.fixture(scope="module")
