@@ -27,12 +27,29 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(line, comments=True)[1:] for line in ours]
 
 
+def pages() -> list[Path]:
+    docs = [ROOT / "docs" / name for name in (".", "howto", "decisions")]
+    written = [page for folder in docs for page in sorted(folder.glob("*.md"))]
+    card = (
+        ROOT / "src" / "napari_labdct" / "assets" / "models" / "default" / "README.md"
+    )
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", card, *written]
+
+
 def every_command():
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    pages += sorted((ROOT / "docs" / "howto").glob("*.md"))
-    for page in pages:
+    for page in pages():
         for words in commands(page.relative_to(ROOT).as_posix()):
             yield pytest.param(words, id=f"{page.name}: {' '.join(words)}")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(
+        r"`((?:benchmarks|docs|examples|src|tests|tools)/[\w./-]+)", text
+    )
+    named += [f"benchmarks/{name}" for name in re.findall(r"bench_\w+\.py", text)]
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("words", list(every_command()))

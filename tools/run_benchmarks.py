@@ -65,15 +65,12 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(QUICK))
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     chosen = parser.parse_args()
+    ran = {name: section(name, chosen.threads) for name in chosen.names}
+    failed = [name for name, found in ran.items() if found is None]
+    # Read now: somebody may have worked on the page meanwhile.
     head, *parts = re.split(r"(?m)^(?=## )", PAGE.read_text(encoding="utf-8"))
     sections = {part.split("\n", 1)[0][3:].strip(): part for part in parts}
-    failed = []
-    for name in chosen.names:
-        found = section(name, chosen.threads)
-        if found is None:
-            failed.append(name)
-        else:
-            sections[name] = found
+    sections |= {name: found for name, found in ran.items() if found is not None}
     text = head + "\n".join(part.rstrip() + "\n" for part in sections.values())
     PAGE.write_text(text, encoding="utf-8")
     if failed:
