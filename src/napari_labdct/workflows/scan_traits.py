@@ -48,8 +48,32 @@ class ScanTraits(Parameters):
 
     @property
     def binning(self) -> int:
-        """Side of bins in which the scan's spots are as wide as usual ones [px]."""
-        return int(2 ** np.clip(np.round(np.log2(self.width[1] / USUAL)), 0, 4))
+        """Side of bins that suits the scan's spots [px]."""
+        return binning_for(self.width[1])
+
+
+def binning_for(width: float) -> int:
+    """Side of bins in which spots of a width, Gaussian σ [px], are as wide as usual."""
+    return int(2 ** np.clip(np.round(np.log2(max(width, 0.1) / USUAL)), 0, 4))
+
+
+def usual_width(stack: ProjectionStack, most: int = 3) -> float:
+    """Median width of the clear spots, Gaussian σ [px], on a few frames of a scan.
+
+    Parameters
+    ----------
+    stack
+        The scan as measured.
+    most
+        Frames to look at.
+    """
+    scan = statistics_of(stack)
+    tables = []
+    for number in spread_over(len(stack), most):
+        known = scan.of(number)
+        tables.append(find_spots(stack.frame(number) - known.background, known.sigma))
+    width, _, _ = _shapes(tables)
+    return width[1]
 
 
 def measure_traits(stack: ProjectionStack, most: int = 8) -> ScanTraits:
@@ -100,6 +124,9 @@ def _correlation(units: NDArray[np.float32]) -> float:
         (units[1:], units[:-1], quiet[1:] & quiet[:-1]),
         (units[:, 1:], units[:, :-1], quiet[:, 1:] & quiet[:, :-1]),
     ]
+    # Frames without any noise, as after a fault, have none in common either.
+    if not all(a[at].size and np.ptp(a[at]) and np.ptp(b[at]) for a, b, at in pairs):
+        return 0.0
     return float(np.mean([np.corrcoef(a[at], b[at])[0, 1] for a, b, at in pairs]))
 
 

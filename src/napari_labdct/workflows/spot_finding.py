@@ -11,7 +11,7 @@ from napari_labdct.calibration import statistics_of
 from napari_labdct.core import InputError
 from napari_labdct.preparation import Preparation, prepare
 from napari_labdct.workflows.cleanup import iter_clean
-from napari_labdct.workflows.scan_traits import ScanTraits, measure_traits
+from napari_labdct.workflows.scan_traits import ScanTraits, binning_for, usual_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from napari_labdct.core import ProjectionStack, SpotTable
     from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.cleanup import CleanFrame
-
-LOOKED_AT = 3
-"""Frames of a scan that tell how wide its spots are."""
 
 NO_SPOT = 0.01
 """Probability below which the network's word counts against a matched filter."""
@@ -59,12 +56,11 @@ def settings_for(
     if settings.binning:
         return settings
     facts = getattr(denoiser, "scan", None)  # None, and whatever else can clean
-    traits = (
-        measure_traits(stack, LOOKED_AT)
-        if facts is None
-        else ScanTraits.model_validate(facts)
-    )
-    return settings.model_copy(update={"binning": traits.binning})
+    if facts is None:
+        binning = binning_for(usual_width(stack))
+    else:
+        binning = ScanTraits.model_validate(facts).binning
+    return settings.model_copy(update={"binning": binning})
 
 
 def spots_of(
