@@ -40,7 +40,7 @@ def element_points(
     side = np.sqrt(value.clip(0))[:, ::-1]  # of a rectangle of the same moments
     cared = side[:, 0] > 0
     long, short = np.median(side[cared], axis=0) if cared.any() else (0.0, 0.0)
-    if long <= period:
+    if _ALONG * long <= period:
         return np.zeros((1, len(slope), 2))
     if short > 0.4 * period:  # seen in both directions
         inside = points_in_cube(_SAFER * long / period)
