@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from napari_labdct.analysis import ConventionalSettings, FindSettings
+from napari_labdct.core import drained
 from napari_labdct.workflows.evaluate import (
-    drained,
     iter_evaluate_simulated,
     iter_simulated,
 )

@@ -10,10 +10,10 @@ from napari_labdct.core import (
     ProjectionStack,
     ScanPlan,
     SpotTable,
+    drained,
 )
 from napari_labdct.physics import SimulationSettings
 from napari_labdct.workflows.evaluate import (
-    drained,
     iter_evaluate_measured,
     iter_evaluate_simulated,
     iter_simulated,

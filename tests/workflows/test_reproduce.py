@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_labdct.core import drained
 from napari_labdct.learning import Denoiser
 from napari_labdct.learning.hovad2020 import Hovad2020Settings
-from napari_labdct.workflows.evaluate import drained
 from napari_labdct.workflows.reproduce import SMALL_TRAINING, Size, iter_reproduce
 from napari_labdct.workflows.reproduce_figures import Trial, lines_of
 from napari_labdct.workflows.reproduce_report import OPEN, fidelity, quality

@@ -36,6 +36,7 @@ FOUND_COLUMNS: dict[str, str] = {
     "overlap": "touches another spot",
     "probability": "mean probability of its pixels; NaN without a network",
     "score": "significance that spots are ranked by [standard deviations]",
+    "companions": "projections before and after, of four, that confirm it",
 }
 """Columns that `find_spots` adds to those of every spot table."""
 
@@ -226,6 +227,7 @@ def spot_table(
             "overlap": overlap,
             "probability": mean_probability,
             "score": spots.score,
+            "companions": np.zeros(count, np.int64),
         }
     )
     return SpotTable(table.sort_values("score", ascending=False, kind="stable"))

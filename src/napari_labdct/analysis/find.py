@@ -36,6 +36,9 @@ SUPPORT = 2.5
 TRUST = 8.0
 """Significance up to which a spot is taken for one that the network calls even odds."""
 
+CANDIDATES = 600.0
+"""False alarms a frame among the candidates that companions are looked for."""
+
 WIDE = 0.7
 """Part of the significance below which the fine filter does not show a spot."""
 
@@ -97,6 +100,12 @@ class FindSettings(Parameters):
         ge=0,
         le=1,
         description="Least probability, by the network, of a spot's likeliest pixel.",
+    )
+    companions: bool = Field(
+        True,
+        description="Let the projections before and after a faint spot say whether "
+        "it is one: the same lattice planes shine there too. Needs a scan of 9 "
+        "projections or more.",
     )
 
     @property
@@ -189,8 +198,8 @@ def find_spots(
     units = measured / sigma
     if mask is not None:
         units[mask] = 0
+    area = int(np.count_nonzero(use))
     if threshold is None:
-        area = int(np.count_nonzero(use))
         threshold = threshold_for(settings.false_alarms, area, settings.kernels)
     fine, best = _significance(units, settings.kernels, use)
     if residual is None:
@@ -202,7 +211,11 @@ def find_spots(
         spots = spots.only(likely >= settings.least_probability)
         likely = likely[likely >= settings.least_probability]
         word = TRUST + _log_odds(likely)
-        spots = spots.scored(word if by_network else np.minimum(spots.score, word))
+        if not by_network:
+            # Neighbouring projections may still confirm what the network doubts.
+            least = threshold_for(CANDIDATES, area, settings.kernels)
+            word = np.maximum(np.minimum(spots.score, word), least)
+        spots = spots.scored(word)
         if not by_network:
             spots = spots.only(spots.score >= threshold)
     spots = spots.blunt(units, settings.point_spread)

@@ -10,7 +10,6 @@ from napari_labdct.cli.common import (
     Device,
     Stack,
     Values,
-    bar,
     load_denoiser,
     read,
     say,
@@ -199,7 +198,7 @@ def identify(
     ] = Path("identified"),
 ) -> None:
     """Say which reflection of which grain every spot is, and what is missing."""
-    from napari_labdct.core import Geometry, SpotTable
+    from napari_labdct.core import Geometry, counted
     from napari_labdct.files import (
         make_folder,
         read_spots,
@@ -226,8 +225,8 @@ def identify(
     if spots is not None:
         found = read_spots(spots)
     else:
-        steps = iter_spots(scan, None)
-        found = SpotTable.concatenate(list(bar(steps, "Finding spots", len(scan))))
+        steps = counted(iter_spots(scan, None), len(scan))
+        found = watch(steps, "Finding spots", len(scan))
     folder = make_folder(out)
     if refine:
         free = USUAL if refine == "usual" else tuple(refine.replace(" ", "").split(","))

@@ -3,7 +3,7 @@
 from napari_labdct.core.errors import InputError
 from napari_labdct.core.geometry import BeamStop, Detector, Geometry, ScanPlan
 from napari_labdct.core.profile import LineProfile
-from napari_labdct.core.progress import Progress
+from napari_labdct.core.progress import Progress, counted, drained
 from napari_labdct.core.spots import SpotTable
 from napari_labdct.core.stack import ProjectionStack
 
@@ -17,4 +17,6 @@ __all__ = [
     "ProjectionStack",
     "ScanPlan",
     "SpotTable",
+    "counted",
+    "drained",
 ]

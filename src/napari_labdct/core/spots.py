@@ -80,6 +80,10 @@ class SpotTable:
         """Whether grain, hkl and energy of every spot are known."""
         return set(TRUTH_COLUMNS) <= set(self.frame.columns)
 
+    def of(self, projection: int) -> SpotTable:
+        """The spots of one projection."""
+        return SpotTable(self.frame[self.frame["projection"] == projection])
+
     @classmethod
     def concatenate(cls, tables: list[SpotTable]) -> SpotTable:
         """One table out of many, in their order."""

@@ -70,6 +70,11 @@ class SpotList:
         """Append spots that were found; nothing to be undone."""
         self.table = SpotTable.concatenate([self.table, *tables])
 
+    def settle(self, table: SpotTable) -> None:
+        """Take the final table, unless some were added or removed by hand by now."""
+        if not (self.can_undo or self.can_redo):
+            self.table = table
+
     def add(self, spots: SpotTable) -> None:
         """Add spots by hand; columns that they lack say so (NaN, 0, grain −1)."""
         new = spots.frame.copy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
@@ -38,6 +38,12 @@ SHOWN = ("false_alarms",)
 """Settings of spot finding that are in sight."""
 
 
+class Found(NamedTuple):
+    """The spots of the whole scan, in place of those of its projections."""
+
+    spots: SpotTable
+
+
 def settings_form() -> Form:
     """The form of spot finding."""
     from napari_labdct.analysis import FindSettings
@@ -48,14 +54,20 @@ def settings_form() -> Form:
 def job(
     stack: ProjectionStack, denoiser: Callable[[], Denoiser] | None, settings: Any
 ) -> Iterator[Any]:
-    """Find the spots of a stack; yields tables and the progress."""
+    """Find the spots of a stack; yields tables, the progress and `Found`."""
     from napari_labdct.workflows.spot_finding import iter_spots
 
     network = None if denoiser is None else denoiser()
     total = len(stack)
-    for number, table in enumerate(iter_spots(stack, network, settings), 1):
+    whole: list[SpotTable] = []
+
+    def tables() -> Iterator[SpotTable]:
+        whole.append((yield from iter_spots(stack, network, settings)))
+
+    for number, table in enumerate(tables(), 1):
         yield table
         yield Progress(number, total, f"{number} of {total} projections")
+    yield Found(whole[0])
 
 
 class Spots(SpotsView):
@@ -193,8 +205,10 @@ class SpotsController(QObject):
             self.points.take(found[-1])
             self._begin(image, found[-1].metadata[layers.KEY])
 
-    def _extend(self, tables: list[SpotTable]) -> None:
-        self.spots.extend(tables)
+    def _extend(self, made: list[SpotTable | Found]) -> None:
+        self.spots.extend([part for part in made if isinstance(part, SpotTable)])
+        if isinstance(made[-1], Found):
+            self.spots.settle(made[-1].spots)
         if not self._pause.isActive():
             self._pause.start()
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from napari_labdct.analysis.indexed import Protocol, score_indexed
 from napari_labdct.analysis.match import match_spots, sweep
-from napari_labdct.core import Progress, ProjectionStack, SpotTable
+from napari_labdct.core import Progress, ProjectionStack, SpotTable, counted
 from napari_labdct.workflows.measured_scan import MeasuredScan
 from napari_labdct.workflows.routes import ROUTES, Way, iter_route
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.measured_scan import ScanLook
     from napari_labdct.workflows.virtual_scan import VirtualScan
-
-Value = TypeVar("Value")
 
 SHOWN = 600
 """Spots a frame at which ways are compared in a picture."""
@@ -59,11 +57,9 @@ def iter_ways(
     found: dict[str, SpotTable] = {}
     total = len(routes) * len(stack)
     for number, route in enumerate(routes):
-        tables = []
-        for table in iter_route(stack, route, denoiser=denoiser, way=way):
-            tables.append(table)
-            yield Progress(number * len(stack) + len(tables), total, ROUTES[route])
-        found[route] = SpotTable.concatenate(tables)
+        steps = iter_route(stack, route, denoiser=denoiser, way=way)
+        done = number * len(stack)
+        found[route] = yield from counted(steps, total, ROUTES[route], done)
     return found
 
 
@@ -320,13 +316,3 @@ def iter_evaluate_simulated(
     """Find spots in several ways, as `iter_ways`, and score them: `score_simulated`."""
     tables = yield from iter_ways(stack, routes, denoiser=denoiser, way=way)
     return score_simulated(tables, truth, tolerance, band)
-
-
-def drained(steps: Generator[Progress, None, Value]) -> Value:
-    """The value of a generator whose steps nobody watches."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            value: Value = end.value
-            return value

@@ -59,6 +59,10 @@ class FrameResult:
     spots: SpotTable | None = None
 
 
+def _unchanged(spots: SpotTable) -> SpotTable:
+    return spots
+
+
 @dataclass(frozen=True)
 class OpenJob:
     """A job with its input open.
@@ -72,11 +76,14 @@ class OpenJob:
         history as they will be written; the grey values do not matter.
     frames
         Does the projections asked for, in turn.
+    whole
+        Makes the table of the whole scan out of the spots of all its frames.
     """
 
     count: int
     outputs: dict[str, ProjectionStack]
     frames: Frames
+    whole: Callable[[SpotTable], SpotTable] = _unchanged
 
 
 class FrameJob(Parameters, ABC):
@@ -164,7 +171,7 @@ def iter_job(
             for result in stack.enter_context(closing(frames)):
                 work.add(result)
                 yield Progress(len(done), count, f"projection {result.index + 1}")
-        return work.finish(job)
+        return work.finish(job, opened)
 
 
 def part_of(path: Path) -> Path:
@@ -300,12 +307,14 @@ class _Work:
         except OSError as error:
             raise cannot_write(self.journal.path, error) from error
 
-    def finish(self, job: FrameJob) -> int:
+    def finish(self, job: FrameJob, opened: OpenJob) -> int:
         """Give everything its final name; the number of all spots."""
         count = sum(int(each.get("count", 0)) for each in self.journal.entries())
-        job.check(count)
         if self.table:
-            job.write_table(self._spots(), self.table)
+            spots = opened.whole(self._spots())
+            count = len(spots)
+            job.write_table(spots, self.table)
+        job.check(count)
         for name, file in self.files.items():
             output = self.outputs[name]
             file.close()

@@ -77,7 +77,11 @@ class SpotsJob(NetworkJob):
 
     def open(self) -> OpenJob:
         """Open scan and model."""
-        from napari_labdct.workflows.spot_finding import iter_spots, settings_for
+        from napari_labdct.workflows.spot_finding import (
+            chosen,
+            iter_candidates,
+            settings_for,
+        )
 
         stack = self.source.open()
         denoiser = None
@@ -88,11 +92,14 @@ class SpotsJob(NetworkJob):
         settings = settings_for(stack, denoiser, self.settings)
 
         def frames(indices: Sequence[int]) -> Results:
-            steps = iter_spots(stack, denoiser, settings, order=indices)
+            steps = iter_candidates(stack, denoiser, settings, order=indices)
             for index, table in zip(indices, steps, strict=True):
                 yield FrameResult(index, spots=table)
 
-        return OpenJob(len(stack), {}, frames)
+        def whole(candidates: SpotTable) -> SpotTable:
+            return chosen(candidates, stack, settings)
+
+        return OpenJob(len(stack), {}, frames, whole)
 
     def write_table(self, spots: SpotTable, path: Path) -> None:
         """Write the spots; GrainRecon's file holds the frames too."""

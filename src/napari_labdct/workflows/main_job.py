@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from napari_labdct.analysis.scan import line_profile
-from napari_labdct.core import InputError, Progress, SpotTable
+from napari_labdct.core import InputError, Progress, SpotTable, drained
 from napari_labdct.files import StackWriter, make_folder, replacing, write_spots
 from napari_labdct.workflows.cleanup import history_line, iter_clean
 from napari_labdct.workflows.figure import INPUT, OUTPUT, Comparison, write_figure
 from napari_labdct.workflows.lines import choose_lines
 from napari_labdct.workflows.spot_finding import (
-    iter_spots,
+    chosen,
+    iter_candidates,
+    loosened,
     settings_for,
     shadow_of,
     spots_of,
@@ -166,21 +168,21 @@ def iter_clean_to_folder(
     files = Results(make_folder(folder), SpotTable(), (), pd.DataFrame())
     tables, levels, kept = [], _Levels(), {}
     settings, shadow = settings_for(stack, denoiser), shadow_of(stack)
+    loose = loosened(settings, stack)
     # Wide spots are found on binned frames, small ones on those cleaned anyway.
-    binned = iter_spots(stack, denoiser, settings) if settings.binning > 1 else None
+    wide = settings.binning > 1
+    binned = iter_candidates(stack, denoiser, settings) if wide else None
     for done in iter_clean_to_files(stack, denoiser, files.cleaned, files.difference):
         omega = float(stack.omega[done.index])
-        tables.append(
-            next(binned) if binned else spots_of(done, omega, settings, shadow)
-        )
+        tables.append(next(binned) if binned else spots_of(done, omega, loose, shadow))
         levels.add(done)
         if done.index == show:
             kept[show] = done
         yield Progress(done.index + 1, count + 1, f"projection {done.index + 1}")
-    spots = SpotTable.concatenate(tables)
+    spots = chosen(SpotTable.concatenate(tables), stack, settings)
     write_spots(spots, files.spots_file)
     shown = kept[show]
-    profiles = _profiles(shown, tables[show])
+    profiles = _profiles(shown, spots.of(show))
     title = _title(stack, show, denoiser)
     with replacing(files.figure) as part:
         write_figure(Comparison(shown.frame, shown.image, profiles, title), part)
@@ -196,13 +198,7 @@ def clean_to_folder(
     show: int | None = None,
 ) -> Results:
     """Do the main job; parameters and errors as in `iter_clean_to_folder`."""
-    steps = iter_clean_to_folder(stack, denoiser, folder, show=show)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            results: Results = end.value
-            return results
+    return drained(iter_clean_to_folder(stack, denoiser, folder, show=show))
 
 
 def _profiles(shown: CleanFrame, spots: SpotTable) -> tuple[LineProfile, ...]:

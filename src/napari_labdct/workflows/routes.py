@@ -16,7 +16,7 @@ from napari_labdct.core.geometry import Parameters
 from napari_labdct.workflows.spot_finding import iter_spots, shadow_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from napari_labdct.learning import Denoiser
 
@@ -66,8 +66,8 @@ def iter_route(
     *,
     denoiser: Denoiser | None = None,
     way: Way | None = None,
-) -> Iterator[SpotTable]:
-    """Find the spots of every projection in one of the ways.
+) -> Generator[SpotTable, None, SpotTable]:
+    """Find the spots of a scan in one of the ways.
 
     Parameters
     ----------
@@ -79,6 +79,16 @@ def iter_route(
         The network, for those that need one.
     way
         Settings.
+
+    Yields
+    ------
+    spots
+        Those of each projection in turn.
+
+    Returns
+    -------
+    spots
+        As the generator's value: those of the whole scan.
 
     Raises
     ------
@@ -93,15 +103,19 @@ def iter_route(
         )
     if route in NETWORK and denoiser is None:
         raise InputError(f"The way {route!r} needs a network: give a denoiser.")
-    if route == "conventional":
-        yield from iter_conventional(stack, way.conventional)
-    elif route == "classical":
-        yield from iter_spots(stack, None, way.find)
-    elif route == "network":
-        yield from iter_spots(stack, denoiser, way.find)
-    else:
-        for index in range(len(stack)):
-            yield _single(stack, index, route, denoiser, way)
+    if route in ("classical", "network"):
+        network = denoiser if route == "network" else None
+        return (yield from iter_spots(stack, network, way.find))
+    steps = (
+        iter_conventional(stack, way.conventional)
+        if route == "conventional"
+        else (_single(stack, i, route, denoiser, way) for i in range(len(stack)))
+    )
+    tables = []
+    for table in steps:
+        tables.append(table)
+        yield table
+    return SpotTable.concatenate(tables)
 
 
 def _single(

@@ -1,29 +1,37 @@
-"""Spots of a whole scan, with or without the network's help."""
+"""Spots of a whole scan, with or without the network's help.
+
+First every projection by itself gives candidates, in any order and on any machine; then
+neighbouring projections say which of the faint ones are spots.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_labdct.analysis.binning import unbinned
-from napari_labdct.analysis.find import FindSettings, find_spots
+from napari_labdct.analysis.companions import with_companions
+from napari_labdct.analysis.detection import threshold_for
+from napari_labdct.analysis.find import CANDIDATES, FindSettings, find_spots
 from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import statistics_of
-from napari_labdct.core import InputError
+from napari_labdct.calibration.statistics import FEWEST_FRAMES
+from napari_labdct.core import InputError, SpotTable
 from napari_labdct.preparation import Preparation, prepare
 from napari_labdct.workflows.cleanup import iter_clean
 from napari_labdct.workflows.scan_traits import ScanTraits, binning_for, usual_width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from napari_labdct.core import ProjectionStack, SpotTable
+    from napari_labdct.core import ProjectionStack
     from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.cleanup import CleanFrame
 
-NO_SPOT = 0.01
+NO_SPOT = 0.002
 """Probability below which the network's word counts against a matched filter."""
 
 
@@ -101,40 +109,41 @@ def spots_of(
     )
 
 
-def iter_spots(
+def loosened(settings: FindSettings, stack: ProjectionStack) -> FindSettings:
+    """Settings for candidates, of which companions then tell the spots."""
+    if not settings.companions or len(stack) < FEWEST_FRAMES:
+        return settings
+    alarms = max(CANDIDATES, settings.false_alarms)
+    return settings.model_copy(update={"false_alarms": alarms})
+
+
+def iter_candidates(
     stack: ProjectionStack,
     denoiser: Denoiser | None,
-    settings: FindSettings | None = None,
+    settings: FindSettings,
     *,
     order: Iterable[int] | None = None,
 ) -> Iterator[SpotTable]:
-    """Find the spots of every projection in turn.
+    """Find candidates for spots in every projection in turn.
 
     Parameters
     ----------
-    stack
-        The scan as measured (or simulated with noise).
-    denoiser
-        Cleans every frame first, so that only what the network takes for spots
-        is measured; None finds spots by significance alone. The shadow of the beam
-        stop is left out where the geometry is known.
+    stack, denoiser
+        As in `iter_spots`.
     settings
-        How spots are told from noise and from each other. Where spots are wide,
-        frames are binned before anything else: background, noise and network then
-        see them as they see small ones.
+        As `settings_for` gives them.
     order
         Projections in the order wanted; all of them in turn by default.
 
     Yields
     ------
-    spots
+    candidates
         Table of one projection.
 
     Raises
     ------
     InputError
-        If the stack is cleaned already: its noise, by which spots are judged, is
-        gone.
+        If the stack is cleaned already.
     """
     if stack.kind == "cleaned":
         raise InputError(
@@ -142,14 +151,12 @@ def iter_spots(
             "spots are judged is gone: give the scan as measured; it is cleaned on "
             "the way."
         )
-    settings = settings_for(stack, denoiser, settings)
     if settings.binning > 1:
-        small = prepare(stack, Preparation(bin=settings.binning))
-        whole = settings.model_copy(update={"binning": 1})
-        for table in iter_spots(small, denoiser, whole, order=order):
+        small, whole = _binned(stack, settings)
+        for table in iter_candidates(small, denoiser, whole, order=order):
             yield unbinned(table, settings.binning)
         return
-    omega, shadow = stack.omega, shadow_of(stack)
+    settings, omega, shadow = loosened(settings, stack), stack.omega, shadow_of(stack)
     if denoiser is not None:
         for done in iter_clean(stack, denoiser, order=order):
             yield spots_of(done, float(omega[done.index]), settings, shadow)
@@ -165,3 +172,107 @@ def iter_spots(
             projection=index,
             omega_deg=float(omega[index]),
         )
+
+
+def chosen(
+    candidates: SpotTable, stack: ProjectionStack, settings: FindSettings
+) -> SpotTable:
+    """The spots of a scan among the candidates of all its projections.
+
+    Parameters
+    ----------
+    candidates
+        As `iter_candidates` gives them, of all projections.
+    stack
+        The scan.
+    settings
+        As `settings_for` gives them.
+    """
+    if loosened(settings, stack) is settings:
+        return candidates
+    table = candidates.frame
+    small, places = stack, {}  # in pixels of the binned frames, where they are
+    if settings.binning > 1:
+        small, _ = _binned(stack, settings)
+        middle = (settings.binning - 1) / 2
+        for name in ("row_px", "column_px"):
+            places[name] = (table[name] - middle) / settings.binning
+    told = with_companions(
+        SpotTable(table.assign(**places)),
+        small.omega,
+        small.shape[1:],
+        settings.kernels,
+        area=_area(small),
+        geometry=small.geometry,
+    ).frame
+    judged = table.assign(score=told["score"], companions=told["companions"])
+    return _above(SpotTable(judged), stack, settings)
+
+
+def iter_spots(
+    stack: ProjectionStack,
+    denoiser: Denoiser | None,
+    settings: FindSettings | None = None,
+) -> Generator[SpotTable, None, SpotTable]:
+    """Find the spots of a scan.
+
+    Parameters
+    ----------
+    stack
+        The scan as measured (or simulated with noise).
+    denoiser
+        Cleans every frame first, so that only what the network takes for spots
+        is measured; None finds spots by significance alone. The shadow of the beam
+        stop is left out where the geometry is known.
+    settings
+        How spots are told from noise and from each other. Where spots are wide,
+        frames are binned before anything else: background, noise and network then
+        see them as they see small ones.
+
+    Yields
+    ------
+    spots
+        Those of each projection in turn, as it shows them by itself.
+
+    Returns
+    -------
+    spots
+        As the generator's value: those of the whole scan, with the faint ones that
+        neighbouring projections confirm.
+
+    Raises
+    ------
+    InputError
+        If the stack is cleaned already: its noise, by which spots are judged, is
+        gone.
+    """
+    settings = settings_for(stack, denoiser, settings)
+    alone, tables = loosened(settings, stack) is settings, []
+    for table in iter_candidates(stack, denoiser, settings):
+        tables.append(table)
+        yield table if alone else _above(table, stack, settings)
+    return chosen(SpotTable.concatenate(tables), stack, settings)
+
+
+def _binned(
+    stack: ProjectionStack, settings: FindSettings
+) -> tuple[ProjectionStack, FindSettings]:
+    """The scan with its pixels binned, and settings for it."""
+    small = prepare(stack, Preparation(bin=settings.binning))
+    return small, settings.model_copy(update={"binning": 1})
+
+
+def _area(stack: ProjectionStack) -> int:
+    """Pixels of a frame that are searched."""
+    shadow = shadow_of(stack)
+    rows, columns = stack.shape[1:]
+    return rows * columns - (0 if shadow is None else int(np.count_nonzero(shadow)))
+
+
+def _above(
+    spots: SpotTable, stack: ProjectionStack, settings: FindSettings
+) -> SpotTable:
+    """Spots that noise is as rare among as wanted."""
+    area = _area(stack) / max(settings.binning, 1) ** 2
+    least = threshold_for(settings.false_alarms, int(area), settings.kernels)
+    return SpotTable(spots.frame[spots.frame["score"] >= least])

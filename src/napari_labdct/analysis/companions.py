@@ -1,0 +1,259 @@
+"""Spots that neighbouring projections confirm.
+
+In the white beam of a laboratory source, lattice planes go on reflecting while the
+sample turns: their spot moves over the detector and slowly changes its energy. Noise
+does not come back. So what stands where a faint spot should be one projection earlier
+and later says whether it is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+from scipy.spatial import cKDTree
+
+from napari_labdct.analysis.detection import expected_false_alarms
+from napari_labdct.analysis.motion import (
+    BRIGHT,
+    LEAST,
+    SEEN,
+    Motion,
+    Places,
+    fit_motion,
+    next_projections,
+)
+from napari_labdct.core import SpotTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_labdct.analysis.detection import Kernel
+    from napari_labdct.core import Geometry
+
+    Floats = NDArray[np.float64]
+
+STEPS = (-2, -1, 1, 2)
+"""Neighbours asked, counted in projections by angle."""
+
+WIDEST = 12.0
+"""Largest distance from the place where a spot is expected [px]."""
+
+AGAIN = 0.5
+"""Share of bright spots that must be seen again for a neighbour to be asked.
+
+Less often, in large samples close to the source, its word was worth nothing.
+"""
+
+CONFIRMS = 1.0
+"""Logarithm of the likelihood ratio from which a neighbour confirms a spot."""
+
+LEVELS = np.array(
+    [-1, 1, *np.arange(2.5, 6, 0.25), 6, 7, 8, 10, 12, 15, 20, 30, 60, 150, np.inf]
+)
+"""Classes of the significance that is found there, the first for nothing."""
+
+
+def with_companions(
+    spots: SpotTable,
+    omega: Floats,
+    shape: tuple[int, int],
+    shapes: tuple[Kernel, ...],
+    *,
+    area: float,
+    geometry: Geometry | None = None,
+) -> SpotTable:
+    """Score candidate spots anew by what neighbouring projections say.
+
+    What speaks for a spot is the logarithm of how much more often such a companion
+    belongs to a spot than to noise. Both are counted in the scan itself: on bright
+    spots, and at the same places of projections that have nothing to do with them.
+    The sum is then brought back to the scale of the significance: a score of 4.5
+    is as rare among noise with its chance companions as 4.5 was before.
+
+    Parameters
+    ----------
+    spots
+        Candidates of a whole scan, down to where there are hundreds of false alarms
+        a frame.
+    omega
+        Rotation angles, shape (P,) [deg]; NaN where unknown.
+    shape
+        Rows and columns of the frames [px].
+    shapes
+        The matched filters that found them.
+    area
+        Pixels of a frame that were searched.
+    geometry
+        Where source, sample and detector are, if known.
+
+    Returns
+    -------
+    spots
+        The same rows with `companions`, the number of neighbouring projections that
+        confirm a spot, and `score`; unchanged but for zeros where it cannot be told
+        how spots move.
+    """
+    table = spots.frame
+    score = table["score"].to_numpy(np.float64)
+    places = Places(
+        table["projection"].to_numpy(np.intp),
+        table["row_px"].to_numpy(np.float64),
+        table["column_px"].to_numpy(np.float64),
+        shape,
+    )
+    motion = fit_motion(places, score, omega, geometry)
+    words = [] if motion is None else list(_words(places, score, motion))
+    if not words:
+        return SpotTable(table.assign(companions=0))
+
+    def alarms(level: float) -> float:
+        return omega.size * expected_false_alarms(level, area, shapes)
+
+    word = np.sum([each.word for each in words], axis=0)
+    by_chance = np.sum([each.by_chance for each in words], axis=0)
+    confirmed = np.sum([each.word > CONFIRMS for each in words], axis=0)
+    anew = _as_significance(score, word, by_chance, alarms)
+    return SpotTable(table.assign(companions=confirmed, score=anew))
+
+
+@dataclass(frozen=True)
+class _Word:
+    """What one neighbour says: for every spot, and as it would by chance, shape (N,).
+
+    In logarithms of likelihood ratios; 0 where it cannot say anything.
+    """
+
+    word: Floats
+    by_chance: Floats
+
+
+def _words(places: Places, score: Floats, motion: Motion) -> Iterator[_Word]:
+    """What the neighbours say that see most of the bright spots again."""
+    for step in STEPS:
+        word = _ask(places, score, motion, step)
+        if word is not None:
+            yield word
+
+
+def _ask(places: Places, score: Floats, motion: Motion, step: int) -> _Word | None:
+    """What the neighbours `step` projections away say, if they see bright spots."""
+    there, visible = places.after(motion, next_projections(motion.omega, step))
+    bright = visible & (score > BRIGHT)
+    if np.count_nonzero(bright) < LEAST:
+        return None
+    elsewhere = there.with_strangers(motion.omega.size)
+    seen = places.only(score > SEEN)
+    reach = _reach(seen, there.only(bright), elsewhere.only(bright))
+    if reach is None:
+        return None
+    tree, padded = cKDTree(places.points()), np.append(score, 0.0)
+
+    def highest(wanted: Places) -> Floats:
+        found = np.zeros(score.size)
+        points = wanted.only(visible).points()
+        _, which = tree.query(points, k=4, distance_upper_bound=reach)
+        found[visible] = padded[which].max(axis=1)
+        return found
+
+    found, strange = highest(there), highest(elsewhere)
+    ratio = _log_ratio(found[bright] / score[bright], np.sort(strange[visible]))
+
+    def word(what: Floats) -> Floats:
+        return np.where(visible, ratio(what, score), 0.0)
+
+    return _Word(word(found), word(strange))
+
+
+def _reach(seen: Places, there: Places, elsewhere: Places) -> float | None:
+    """Distance within which most companions of bright spots are; None without any."""
+    tree = cKDTree(seen.points())
+    radii = np.arange(0.5, WIDEST + 0.25, 0.5)
+    within = []
+    for wanted in (there, elsewhere):
+        away = np.sort(tree.query(wanted.points(), distance_upper_bound=WIDEST)[0])
+        within.append(np.searchsorted(away, radii) / len(away))
+    excess = within[0] - within[1]
+    if excess.max() < AGAIN:
+        return None
+    return float(radii[np.argmax(excess > 0.8 * excess.max())])
+
+
+def _log_ratio(
+    brightness: Floats, strange: Floats
+) -> Callable[[Floats, Floats], Floats]:
+    """How much likelier a companion is for a spot than for noise.
+
+    Parameters
+    ----------
+    brightness
+        Companions of bright spots, as parts of these, 0 where there is none.
+    strange
+        Significance of what is found by chance, sorted, 0 for nothing.
+
+    Returns
+    -------
+    log_ratio
+        Of the significance of a companion and that of the spot, shape (N,) each.
+    """
+    parts = np.quantile(brightness, (np.arange(64) + 0.5) / 64)
+    own = np.geomspace(2, 60, 64)
+    below = np.searchsorted(strange, LEVELS, "right") / strange.size
+    by_chance = np.maximum(np.diff(below), 0.5 / strange.size)
+    # What is found is the higher of the companion, with its noise, and chance.
+    expected = own[:, None, None] * parts
+    companion = stats.norm.cdf(LEVELS[:, None] - expected).mean(axis=2)
+    for_spot = np.maximum(np.diff(below * companion, axis=1), 1e-3)
+    table = np.log(for_spot / by_chance)
+
+    def log_ratio(found: Floats, score: Floats) -> Floats:
+        row = np.rint(np.interp(np.log(score), np.log(own), np.arange(own.size)))
+        column = np.searchsorted(LEVELS, found) - 1
+        return np.asarray(table[row.astype(np.intp), column], np.float64)
+
+    return log_ratio
+
+
+def _as_significance(
+    score: Floats, word: Floats, by_chance: Floats, alarms: Callable[[float], float]
+) -> Floats:
+    """Scores among which noise is as frequent as it was among the old ones.
+
+    Parameters
+    ----------
+    score
+        Significance of every candidate, shape (N,).
+    word, by_chance
+        What its neighbours say, and what they would say of noise, shape (N,).
+    alarms
+        False alarms of the whole scan above a significance.
+    """
+    # Candidates stand in for noise, as many of each significance as noise has.
+    edges = np.append(np.arange(score.min(), 8, 0.1), np.inf)
+    expected = -np.diff([alarms(edge) for edge in edges[:-1]], append=0.0)
+    kind = np.clip(np.searchsorted(edges, score, "right") - 1, 0, edges.size - 2)
+    present = np.bincount(kind, minlength=expected.size)
+    weight = (expected / np.maximum(present, 1))[kind]
+    noise = score**2 / 2 + by_chance
+    order = np.argsort(-noise)
+    rank, above = -noise[order], np.cumsum(weight[order])
+    levels = np.arange(2.0, 8.0, 0.02)
+    log_alarms = np.log([max(alarms(level), 1e-12) for level in levels])
+
+    def level_of(evidence: Floats) -> Floats:
+        place = np.searchsorted(rank, -evidence)
+        count = above[np.clip(place - 1, 0, above.size - 1)]
+        level = np.interp(-np.log(count), -log_alarms, levels)
+        return np.asarray(level, np.float64)
+
+    evidence = score**2 / 2 + word
+    # Beyond what a few of them tell, evidence counts as it would in pure noise.
+    last = np.searchsorted(above, max(1.0, 20 * float(weight.min())))
+    pivot = noise[order[min(int(last), order.size - 1)]]
+    rest = pivot - level_of(np.array([pivot]))[0] ** 2 / 2
+    far = np.sqrt(2 * np.maximum(evidence - rest, 0))
+    return np.where(evidence > pivot, far, level_of(evidence))

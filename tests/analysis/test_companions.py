@@ -1,0 +1,81 @@
+"""Neighbouring projections tell spots from noise, and false alarms stay as asked."""
+
+import numpy as np
+import pytest
+
+from napari_labdct.analysis.companions import with_companions
+from napari_labdct.analysis.detection import threshold_for
+from napari_labdct.core import SpotTable
+from tests.analysis.scans import AREA, FILTERS, GEOMETRY, SHAPE, candidates
+
+OMEGA = np.arange(30) * 2.0
+
+
+def judged(table, omega=OMEGA, geometry=GEOMETRY):
+    return with_companions(
+        table, omega, SHAPE, FILTERS, area=AREA, geometry=geometry
+    ).frame
+
+
+@pytest.fixture(scope="module")
+def table():
+    return candidates(2.0, 30)
+
+
+@pytest.fixture(scope="module")
+def answer(table):
+    return judged(table)
+
+
+@pytest.mark.parametrize("rate", [1, 10, 100])
+def test_false_alarms_are_as_many_as_asked_and_spots_are_more(table, answer, rate):
+    least = threshold_for(rate, AREA, FILTERS)
+    before, after = (frame[frame["score"] >= least] for frame in (table.frame, answer))
+    alarms = np.sum(~after["real"]) / len(OMEGA)
+    assert rate / 2 < alarms < 2 * rate
+    gained = np.sum(after["real"]) - np.sum(before["real"])
+    assert gained > 0.02 * np.sum(before["real"])
+
+
+def test_rows_and_what_is_measured_stay(table, answer):
+    same = [name for name in table.frame if name != "score"]
+    assert answer[same].equals(table.frame[same])
+    assert answer["companions"].between(0, 4).all()
+
+
+def test_spots_have_companions_and_noise_has_none(answer):
+    real, noise = (answer[answer["real"] == kind] for kind in (True, False))
+    assert (real["companions"] > 0).mean() > 0.7
+    assert (noise["companions"] > 0).mean() < 0.15
+
+
+def test_neither_angles_nor_geometry_are_needed(table, answer):
+    least = threshold_for(1, AREA, FILTERS)
+    alone = judged(table, np.full(30, np.nan), None)
+    spots = [
+        np.sum(frame["real"] & (frame["score"] > least)) for frame in (alone, answer)
+    ]
+    assert spots[0] == pytest.approx(spots[1], rel=0.01)
+
+
+def test_what_does_not_come_back_keeps_its_score(table):
+    rng = np.random.default_rng(3)
+    moved = table.frame.assign(
+        row_px=rng.uniform(0, SHAPE[0] - 1, len(table)),
+        column_px=rng.uniform(0, SHAPE[1] - 1, len(table)),
+    )
+    answer = judged(SpotTable(moved))
+    np.testing.assert_array_equal(answer["score"], moved["score"])
+    assert (answer["companions"] == 0).all()
+
+
+def test_a_scan_without_spots_is_no_trouble():
+    empty = candidates(2.0, 30).frame[:0]
+    assert len(judged(SpotTable(empty))) == 0
+
+
+def test_significance_grows_with_what_speaks_for_a_spot(answer, table):
+    change = answer["score"] - table.frame["score"]
+    mean = change.groupby(answer["companions"]).mean()
+    assert mean.is_monotonic_increasing
+    assert mean[0] < 0 < mean[4]
