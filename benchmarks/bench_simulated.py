@@ -23,7 +23,7 @@ from napari_labdct.workflows.virtual_sample import CylinderSample
 from napari_labdct.workflows.virtual_scan import VirtualScan
 
 SEED = 20260
-FRAMES = 36
+FRAMES, STEP = 36, 2.0
 
 # What suits the spots of each set-up: width of the recipe's Laplacian and of the
 # single-frame filters, tolerance [px].
@@ -41,10 +41,10 @@ SMALL = CylinderSample(
 
 
 def scan_of(name):
-    """The virtual scan with few frames, a full turn, and a seed of its own."""
+    """The virtual scan with fewer frames, as close in angle, and a seed of its own."""
     scan = VirtualScan.preset("magnified" if name == "crowded" else name)
     sample = SMALL if name == "magnified" else scan.sample
-    plan = scan.plan.model_copy(update={"count": FRAMES, "omega_step": 360 / FRAMES})
+    plan = scan.plan.model_copy(update={"count": FRAMES, "omega_step": STEP})
     return scan.model_copy(update={"sample": sample, "plan": plan, "seed": SEED})
 
 

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 
 from napari_labdct import Denoiser, SpotTable, read_stack
 from napari_labdct.analysis import match_spots
+from napari_labdct.core import drained
 from napari_labdct.files import read_spots, sample_path
 from napari_labdct.workflows.spot_finding import iter_spots
 
@@ -17,7 +18,7 @@ from napari_labdct.workflows.spot_finding import iter_spots
 # what was measured, above the background.
 
 scan = read_stack(sample_path())
-spots = SpotTable.concatenate(list(iter_spots(scan, Denoiser.default())))
+spots = drained(iter_spots(scan, Denoiser.default()))
 columns = ["projection", "row_px", "column_px", "area_px", "intensity", "snr"]
 spots.frame[columns].sort_values("snr", ascending=False).head().round(2)
 

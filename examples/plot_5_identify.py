@@ -10,9 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from napari_labdct import BeamStop, Detector, Geometry, ProjectionStack, SpotTable
+from napari_labdct import BeamStop, Detector, Geometry, ProjectionStack
 from napari_labdct.analysis import explain
-from napari_labdct.core import ScanPlan
+from napari_labdct.core import ScanPlan, drained
 from napari_labdct.files.grainlist import GrainList
 from napari_labdct.physics import Crystal, Polycrystal, Spectrum, iter_projections
 from napari_labdct.workflows.identify import predict_reflections
@@ -53,7 +53,7 @@ clean = [p.image for p in iter_projections(sample, geometry, tube, plan)]
 detector = MeasuredScan.draw(clean[0], geometry, seed=3)
 frames = np.stack([detector.expose(image, i) for i, image in enumerate(clean)])
 scan = ProjectionStack(frames, plan.omega_deg, geometry)
-spots = SpotTable.concatenate(list(iter_spots(scan, None)))
+spots = drained(iter_spots(scan, None))
 
 # %%
 # Where should the reflections be, and which spot lies there?

@@ -69,6 +69,7 @@ def candidates(step, projections, seed=0, count=15):
         made.append(noise(rng, projection))
     table = pd.concat(made, ignore_index=True)
     rest = dict.fromkeys(("area_px", "peak", "intensity", "snr"), 1.0)
+    table["significance"] = table["score"]
     return SpotTable(table.assign(omega_deg=omega[table["projection"]], **rest))
 
 

@@ -171,7 +171,8 @@ def find_in_band(
         settings.false_alarms, int(np.count_nonzero(use)), (Kernel(grain, grain),)
     )
     found = from_response(response, response, use, threshold, settings)
-    found = found.blunt(units, settings.point_spread).cut_off(settings.least_area)
+    found = found.only(~found.sharp(units, settings.point_spread))
+    found = found.cut_off(settings.least_area)
     return spot_table(
         found, residual, known.sigma, use, projection=projection, omega_deg=omega_deg
     )

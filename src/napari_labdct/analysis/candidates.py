@@ -35,7 +35,8 @@ FOUND_COLUMNS: dict[str, str] = {
     "edge": "touches the frame's border or a masked pixel",
     "overlap": "touches another spot",
     "probability": "mean probability of its pixels; NaN without a network",
-    "score": "significance that spots are ranked by [standard deviations]",
+    "significance": "largest response of the matched filters [standard deviations]",
+    "score": "what spots are ranked by, as rare in noise as such a significance",
     "companions": "projections before and after, of four, that confirm it",
 }
 """Columns that `find_spots` adds to those of every spot table."""
@@ -53,22 +54,25 @@ class Candidates:
     pixels, spot, height
         Flat index of every pixel in the frame, the number of its spot (from 0),
         and its height in the landscape that spots were told apart in, shape (N,).
-    score, core
+    significance, core
         Significance of each spot, and that which the finest filter sees, shape
         (S,) [standard deviations of the noise].
     cut
         Height at which each spot ends, shape (S,).
     blur
         Gaussian σ by which its heights are smoothed, shape (S,) [px].
+    score
+        What they are ranked by, shape (S,): significance, less what speaks against.
     """
 
     pixels: NDArray[np.intp]
     spot: NDArray[np.intp]
     height: NDArray[np.float64]
-    score: NDArray[np.float64]
+    significance: NDArray[np.float64]
     core: NDArray[np.float64]
     cut: NDArray[np.float64]
     blur: NDArray[np.float64]
+    score: NDArray[np.float64]
 
     def only(self, keep: NDArray[np.bool_]) -> Candidates:
         """The spots to keep, numbered anew."""
@@ -79,6 +83,7 @@ class Candidates:
             pixels=self.pixels[of_pixel],
             spot=number[self.spot[of_pixel]],
             height=self.height[of_pixel],
+            significance=self.significance[keep],
             score=self.score[keep],
             core=self.core[keep],
             cut=self.cut[keep],
@@ -101,8 +106,10 @@ class Candidates:
         )
         return part.only(area >= least_area)
 
-    def blunt(self, units: NDArray[np.float32], point_spread: float) -> Candidates:
-        """Those that are as wide as the detector's point spread, or wider.
+    def sharp(
+        self, units: NDArray[np.float32], point_spread: float
+    ) -> NDArray[np.bool_]:
+        """Which are narrower than the detector's point spread, shape (S,).
 
         What is sharper is a particle track or a hot pixel. The windowed variance
         of a spot scatters by about 1.5 / SNR, and far more candidates are spots
@@ -113,10 +120,10 @@ class Candidates:
         units
             Measured frame above background over the noise, shape (rows, columns).
         point_spread
-            Gaussian σ of the narrowest spot [px]; 0 keeps all.
+            Gaussian σ of the narrowest spot [px]; 0 for none.
         """
         if point_spread == 0 or self.score.size == 0:
-            return self
+            return np.zeros(self.score.size, np.bool_)
         at = units.ravel()[self.pixels]
         top = np.flatnonzero(at >= largest(at, self.spot)[self.spot])
         peak = np.empty(self.score.size, np.intp)
@@ -125,7 +132,7 @@ class Candidates:
         variance = sharpness(units, row.astype(np.float64), column.astype(np.float64))
         narrowest = 1 / (1 / (point_spread**2 + 1 / 12) + 1 / WINDOW**2)
         core = np.maximum(self.core, 1)
-        return self.only(variance >= 0.65 * narrowest - 9 / core**2)
+        return np.asarray(variance < 0.65 * narrowest - 9 / core**2, np.bool_)
 
 
 def spot_table(
@@ -226,6 +233,7 @@ def spot_table(
             "edge": edge,
             "overlap": overlap,
             "probability": mean_probability,
+            "significance": spots.significance,
             "score": spots.score,
             "companions": np.zeros(count, np.int64),
         }

@@ -28,7 +28,7 @@ from napari_labdct.analysis.motion import (
 from napari_labdct.core import SpotTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -78,8 +78,8 @@ def with_companions(
     Parameters
     ----------
     spots
-        Candidates of a whole scan, down to where there are hundreds of false alarms
-        a frame.
+        Candidates of a whole scan with their `significance`, down to where there are
+        hundreds of false alarms a frame.
     omega
         Rotation angles, shape (P,) [deg]; NaN where unknown.
     shape
@@ -99,49 +99,60 @@ def with_companions(
         how spots move.
     """
     table = spots.frame
-    score = table["score"].to_numpy(np.float64)
     places = Places(
         table["projection"].to_numpy(np.intp),
         table["row_px"].to_numpy(np.float64),
         table["column_px"].to_numpy(np.float64),
         shape,
     )
+    score = table["score"].to_numpy(np.float64)
     motion = fit_motion(places, score, omega, geometry)
-    words = [] if motion is None else list(_words(places, score, motion))
+    asked = [] if motion is None else [_ask(places, score, motion, s) for s in STEPS]
+    # What is doubted scores low; what it should look like elsewhere does not change.
+    own = table["significance"].to_numpy(np.float64)
+    words = [neighbour.word_on(own) for neighbour in asked if neighbour is not None]
     if not words:
         return SpotTable(table.assign(companions=0))
 
     def alarms(level: float) -> float:
         return omega.size * expected_false_alarms(level, area, shapes)
 
-    word = np.sum([each.word for each in words], axis=0)
-    by_chance = np.sum([each.by_chance for each in words], axis=0)
-    confirmed = np.sum([each.word > CONFIRMS for each in words], axis=0)
+    confirmed = np.sum([word > CONFIRMS for word, _ in words], axis=0)
+    word, by_chance = np.sum(words, axis=0)
     anew = _as_significance(score, word, by_chance, alarms)
     return SpotTable(table.assign(companions=confirmed, score=anew))
 
 
 @dataclass(frozen=True)
-class _Word:
-    """What one neighbour says: for every spot, and as it would by chance, shape (N,).
+class _Neighbour:
+    """What is found in one neighbour, shape (N,).
 
-    In logarithms of likelihood ratios; 0 where it cannot say anything.
+    Attributes
+    ----------
+    visible
+        Whether the place is on the frame of a neighbour.
+    found, strange
+        Highest score at the place, and at the same place of a stranger; 0 for none.
+    ratio
+        See `_log_ratio`.
     """
 
-    word: Floats
-    by_chance: Floats
+    visible: NDArray[np.bool_]
+    found: Floats
+    strange: Floats
+    ratio: Callable[[Floats, Floats], Floats]
+
+    def word_on(self, own: Floats) -> tuple[Floats, Floats]:
+        """What it says of spots of some significance, and what it would by chance."""
+        word, by_chance = (
+            np.where(self.visible, self.ratio(seen, own), 0.0)
+            for seen in (self.found, self.strange)
+        )
+        return word, by_chance
 
 
-def _words(places: Places, score: Floats, motion: Motion) -> Iterator[_Word]:
-    """What the neighbours say that see most of the bright spots again."""
-    for step in STEPS:
-        word = _ask(places, score, motion, step)
-        if word is not None:
-            yield word
-
-
-def _ask(places: Places, score: Floats, motion: Motion, step: int) -> _Word | None:
-    """What the neighbours `step` projections away say, if they see bright spots."""
+def _ask(places: Places, score: Floats, motion: Motion, step: int) -> _Neighbour | None:
+    """Look `step` projections away; None where bright spots are not seen again."""
     there, visible = places.after(motion, next_projections(motion.omega, step))
     bright = visible & (score > BRIGHT)
     if np.count_nonzero(bright) < LEAST:
@@ -154,19 +165,15 @@ def _ask(places: Places, score: Floats, motion: Motion, step: int) -> _Word | No
     tree, padded = cKDTree(places.points()), np.append(score, 0.0)
 
     def highest(wanted: Places) -> Floats:
-        found = np.zeros(score.size)
+        highest = np.zeros(score.size)
         points = wanted.only(visible).points()
         _, which = tree.query(points, k=4, distance_upper_bound=reach)
-        found[visible] = padded[which].max(axis=1)
-        return found
+        highest[visible] = padded[which].max(axis=1)
+        return highest
 
     found, strange = highest(there), highest(elsewhere)
     ratio = _log_ratio(found[bright] / score[bright], np.sort(strange[visible]))
-
-    def word(what: Floats) -> Floats:
-        return np.where(visible, ratio(what, score), 0.0)
-
-    return _Word(word(found), word(strange))
+    return _Neighbour(visible, found, strange, ratio)
 
 
 def _reach(seen: Places, there: Places, elsewhere: Places) -> float | None:

@@ -36,7 +36,7 @@ SUPPORT = 2.5
 TRUST = 8.0
 """Significance up to which a spot is taken for one that the network calls even odds."""
 
-CANDIDATES = 600.0
+CANDIDATES = 2000.0
 """False alarms a frame among the candidates that companions are looked for."""
 
 WIDE = 0.7
@@ -208,17 +208,18 @@ def find_spots(
         spots = _from_cleaned(signal / sigma, fine, best, use, threshold, settings)
     if probability is not None:
         likely = largest(probability.ravel()[spots.pixels], spots.spot)
-        spots = spots.only(likely >= settings.least_probability)
-        likely = likely[likely >= settings.least_probability]
         word = TRUST + _log_odds(likely)
-        if not by_network:
-            # Neighbouring projections may still confirm what the network doubts.
-            least = threshold_for(CANDIDATES, area, settings.kernels)
-            word = np.maximum(np.minimum(spots.score, word), least)
-        spots = spots.scored(word)
-        if not by_network:
-            spots = spots.only(spots.score >= threshold)
-    spots = spots.blunt(units, settings.point_spread)
+        spots = spots.scored(word if by_network else np.minimum(spots.score, word))
+        spots = spots.only(likely >= settings.least_probability)
+    sharp = spots.sharp(units, settings.point_spread)
+    if by_network:
+        spots = spots.only(~sharp)
+    else:
+        # Neighbouring projections may still confirm a spot that is doubted here.
+        doubt = threshold_for(CANDIDATES, area, settings.kernels)
+        score = np.where(sharp, doubt, np.maximum(spots.score, doubt))
+        spots = spots.scored(score)
+        spots = spots.only(spots.score >= threshold)
     spots = spots.cut_off(settings.least_area)
     return spot_table(
         spots,
@@ -309,7 +310,7 @@ def from_response(
     wide = (core < 2 * SUPPORT) & (core < WIDE * score)
     height[wide[spot]] = best.ravel()[pixels][wide[spot]]
     cut[wide], blur[wide] = score[wide] / 2, max(settings.scales)
-    return Candidates(pixels, spot, height, score, core, cut, blur)
+    return Candidates(pixels, spot, height, score, core, cut, blur, score)
 
 
 def _from_cleaned(
@@ -328,5 +329,6 @@ def _from_cleaned(
     height = landscape.ravel()[pixels].astype(np.float64)
     core, score = (largest(part.ravel()[pixels], spot) for part in (fine, best))
     cut = np.maximum(settings.peak_fraction * largest(height, spot), CLEANED_SUPPORT)
-    found = Candidates(pixels, spot, height, score, core, cut, np.zeros(core.size))
+    blur = np.zeros(core.size)
+    found = Candidates(pixels, spot, height, score, core, cut, blur, score)
     return found.only(score >= threshold)

@@ -106,6 +106,8 @@ def in_words(spot: pd.Series) -> str:
     ):
         if np.isfinite(spot.get(name, np.nan)):
             words.append(text.format(spot[name]))
+    if spot.get("companions", 0) > 0:
+        words.append(f"confirmed by {spot['companions']:.0f} of 4 neighbours")
     return " · ".join(words) or "added by hand"
 
 

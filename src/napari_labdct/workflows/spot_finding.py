@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.cleanup import CleanFrame
 
-NO_SPOT = 0.002
+NO_SPOT = 0.001
 """Probability below which the network's word counts against a matched filter."""
 
 
@@ -275,4 +275,4 @@ def _above(
     """Spots that noise is as rare among as wanted."""
     area = _area(stack) / max(settings.binning, 1) ** 2
     least = threshold_for(settings.false_alarms, int(area), settings.kernels)
-    return SpotTable(spots.frame[spots.frame["score"] >= least])
+    return SpotTable(spots.frame[spots.frame["score"] > least])
