@@ -110,12 +110,12 @@ class Motion:
 
 @dataclass(frozen=True)
 class Places:
-    """Where spots are: projection, row and column, shape (N,), and what to ask of them.
+    """Where spots are in a scan.
 
     Attributes
     ----------
     projection, row, column
-        0-based index, and position [px].
+        0-based index, and position [px], shape (N,) each.
     shape
         Rows and columns of the frames.
     """
