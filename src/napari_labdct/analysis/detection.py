@@ -85,8 +85,6 @@ def matched_filters(
         response = fft.irfft2(
             spectrum * _transfer(shape, down, across), size, overwrite_x=True
         )[:rows, :columns]
-        # White noise of spread 1 keeps it: the mean of the squared gain is 1.
-        response *= np.float32(np.sqrt(4 * np.pi * shape.along * shape.across))
         # A frame without noise must not make everything significant.
         response *= np.float32(1 / max(robust_spread(response, use), 0.5))
         yield response
@@ -95,19 +93,23 @@ def matched_filters(
 def _transfer(
     shape: Kernel, down: NDArray[np.float64], across: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Gain of a Gaussian of unit sum at each spatial frequency [1/px]."""
+    """Gain of a Gaussian at each spatial frequency [1/px].
+
+    White noise of spread 1 keeps it: the mean of the squared gain is 1.
+    """
     factor = -2 * np.pi**2
+    whole = np.float32(np.sqrt(4 * np.pi * shape.along * shape.across))
     if shape.along == shape.across:
         vertical, horizontal = (
             np.exp(factor * (shape.along * f) ** 2).astype(np.float32)
             for f in (down, across)
         )
-        return vertical[:, None] * horizontal
+        return (whole * vertical)[:, None] * horizontal
     angle = np.radians(shape.angle)
     v, h = down.astype(np.float32)[:, None], across.astype(np.float32)
     along = (h * np.cos(angle) - v * np.sin(angle)) * shape.along
     over = (h * np.sin(angle) + v * np.cos(angle)) * shape.across
-    return np.asarray(np.exp(factor * (along**2 + over**2)), np.float32)
+    return np.asarray(whole * np.exp(factor * (along**2 + over**2)), np.float32)
 
 
 def robust_spread(
