@@ -114,6 +114,17 @@ def test_a_measured_scan_is_scored_by_the_protocol(scan, tmp_path, capsys):
     assert scores.neutral.max() > 0
 
 
+def test_an_option_leaves_thresholds_to_be_chosen_afterwards(scan, tmp_path):
+    counts = []
+    for more in ([], ["--valley", 0.14]):
+        out = tmp_path / "scores.csv"
+        words = ["--truth", scan / "truth.npz", "--ways", "classical", "--out", out]
+        words += ["--per-frame", 1000, *more]
+        assert labdct("evaluate", scan / "scan.tif", *words) == 0
+        counts.append(pd.read_csv(out).spots_per_frame[0])
+    assert counts[1] == pytest.approx(counts[0], rel=0.05)
+
+
 def test_mistakes_of_evaluate_are_one_sentence(scan, tmp_path, capsys):
     stack, truth = scan / "scan.tif", ["--truth", scan / "truth.csv"]
     answer = fails(capsys, "evaluate", stack, *truth, "--ways", "magic")

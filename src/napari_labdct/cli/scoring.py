@@ -100,7 +100,7 @@ def evaluate(
             f"{', '.join(ROUTES)}."
         )
     chosen = chosen or list(ROUTES)
-    way = validated(Way, settings_of_ways)
+    way = validated(Way, merged(Way().model_dump(), settings_of_ways))
     counts = _numbers(per_frame, "spots a frame", "200,400,600")
     corners = [round(v) for v in _numbers(box, "box", "412,607,404,589")]
     if box and len(corners) != 4:
