@@ -9,7 +9,7 @@ and later says whether it is one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -25,7 +25,6 @@ from napari_labdct.analysis.motion import (
     fit_motion,
     next_projections,
 )
-from napari_labdct.core import SpotTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,15 +57,26 @@ LEVELS = np.array(
 """Classes of the significance that is found there, the first for nothing."""
 
 
-def with_companions(
-    spots: SpotTable,
+class Judged(NamedTuple):
+    """Candidates after their neighbours were asked, shape (N,) each.
+
+    Score, and the number of neighbouring projections that confirm a candidate.
+    """
+
+    score: Floats
+    companions: NDArray[np.int64]
+
+
+def ask_neighbours(
+    places: Places,
+    score: Floats,
+    significance: Floats,
     omega: Floats,
-    shape: tuple[int, int],
     shapes: tuple[Kernel, ...],
     *,
     area: float,
     geometry: Geometry | None = None,
-) -> SpotTable:
+) -> Judged:
     """Score candidate spots anew by what neighbouring projections say.
 
     What speaks for a spot is the logarithm of how much more often such a companion
@@ -77,13 +87,14 @@ def with_companions(
 
     Parameters
     ----------
-    spots
-        Candidates of a whole scan with their `significance`, down to where there are
-        hundreds of false alarms a frame.
+    places
+        Candidates of a whole scan, down to where there are hundreds of false alarms
+        a frame.
+    score, significance
+        What they are ranked by so far, and the largest response of the filters,
+        shape (N,): what is doubted scores lower.
     omega
         Rotation angles, shape (P,) [deg]; NaN where unknown.
-    shape
-        Rows and columns of the frames [px].
     shapes
         The matched filters that found them.
     area
@@ -93,34 +104,22 @@ def with_companions(
 
     Returns
     -------
-    spots
-        The same rows with `companions`, the number of neighbouring projections that
-        confirm a spot, and `score`; unchanged but for zeros where it cannot be told
-        how spots move.
+    judged
+        Unchanged scores, and no companions, where it cannot be told how spots move.
     """
-    table = spots.frame
-    places = Places(
-        table["projection"].to_numpy(np.intp),
-        table["row_px"].to_numpy(np.float64),
-        table["column_px"].to_numpy(np.float64),
-        shape,
-    )
-    score = table["score"].to_numpy(np.float64)
     motion = fit_motion(places, score, omega, geometry)
     asked = [] if motion is None else [_ask(places, score, motion, s) for s in STEPS]
     # What is doubted scores low; what it should look like elsewhere does not change.
-    own = table["significance"].to_numpy(np.float64)
-    words = [neighbour.word_on(own) for neighbour in asked if neighbour is not None]
-    if not words:
-        return SpotTable(table.assign(companions=0))
+    heard = [each.word_on(significance) for each in asked if each is not None]
+    if not heard:
+        return Judged(score, np.zeros(score.size, np.int64))
 
     def alarms(level: float) -> float:
         return omega.size * expected_false_alarms(level, area, shapes)
 
-    confirmed = np.sum([word > CONFIRMS for word, _ in words], axis=0)
-    word, by_chance = np.sum(words, axis=0)
-    anew = _as_significance(score, word, by_chance, alarms)
-    return SpotTable(table.assign(companions=confirmed, score=anew))
+    confirmed = np.count_nonzero([word > CONFIRMS for word, _ in heard], axis=0)
+    word, by_chance = np.sum(heard, axis=0)
+    return Judged(_as_significance(score, word, by_chance, alarms), confirmed)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_labdct.analysis.binning import unbinned
-from napari_labdct.analysis.companions import with_companions
+from napari_labdct.analysis.companions import ask_neighbours
 from napari_labdct.analysis.detection import threshold_for
 from napari_labdct.analysis.find import CANDIDATES, FindSettings, find_spots
+from napari_labdct.analysis.motion import Places
 from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import statistics_of
 from napari_labdct.calibration.statistics import FEWEST_FRAMES
@@ -190,23 +191,25 @@ def chosen(
     """
     if loosened(settings, stack) is settings:
         return candidates
-    table = candidates.frame
-    small, places = stack, {}  # in pixels of the binned frames, where they are
+    small, table = stack, candidates.frame
+    row, column = (table[name].to_numpy() for name in ("row_px", "column_px"))
     if settings.binning > 1:
-        small, _ = _binned(stack, settings)
-        middle = (settings.binning - 1) / 2
-        for name in ("row_px", "column_px"):
-            places[name] = (table[name] - middle) / settings.binning
-    told = with_companions(
-        SpotTable(table.assign(**places)),
+        small, middle = _binned(stack, settings)[0], (settings.binning - 1) / 2
+        row, column = ((x - middle) / settings.binning for x in (row, column))
+    places = Places(table["projection"].to_numpy(np.intp), row, column, small.shape[1:])
+    judged = ask_neighbours(
+        places,
+        table["score"].to_numpy(),
+        table["significance"].to_numpy(),
         small.omega,
-        small.shape[1:],
         settings.kernels,
         area=_area(small),
         geometry=small.geometry,
-    ).frame
-    judged = table.assign(score=told["score"], companions=told["companions"])
-    return _above(SpotTable(judged), stack, settings)
+    )
+    # Most are noise: only the rest is copied.
+    kept = judged.score > _least(stack, settings)
+    anew = {name: part[kept] for name, part in judged._asdict().items()}
+    return SpotTable(table[kept].assign(**anew))
 
 
 def iter_spots(
@@ -248,9 +251,10 @@ def iter_spots(
     """
     settings = settings_for(stack, denoiser, settings)
     alone, tables = loosened(settings, stack) is settings, []
+    least = -np.inf if alone else _least(stack, settings)
     for table in iter_candidates(stack, denoiser, settings):
         tables.append(table)
-        yield table if alone else _above(table, stack, settings)
+        yield SpotTable(table.frame[table.frame["score"] > least])
     return chosen(SpotTable.concatenate(tables), stack, settings)
 
 
@@ -269,10 +273,7 @@ def _area(stack: ProjectionStack) -> int:
     return rows * columns - (0 if shadow is None else int(np.count_nonzero(shadow)))
 
 
-def _above(
-    spots: SpotTable, stack: ProjectionStack, settings: FindSettings
-) -> SpotTable:
-    """Spots that noise is as rare among as wanted."""
-    area = _area(stack) / max(settings.binning, 1) ** 2
-    least = threshold_for(settings.false_alarms, int(area), settings.kernels)
-    return SpotTable(spots.frame[spots.frame["score"] > least])
+def _least(stack: ProjectionStack, settings: FindSettings) -> float:
+    """Score that noise reaches as rarely as wanted."""
+    area = _area(stack) // max(settings.binning, 1) ** 2
+    return threshold_for(settings.false_alarms, area, settings.kernels)
