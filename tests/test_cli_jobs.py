@@ -1,5 +1,7 @@
 """Verbs that do their work frame by frame: options, several scans, going on."""
 
+import signal
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -78,7 +80,10 @@ def test_several_scans_go_into_a_folder(scan, tmp_path, small_stack, capsys):
     assert "same name" in fails(capsys, "clean", scan, scan, "--out", out)
 
 
-def test_ctrl_c_tells_what_is_kept_and_goes_on(scan, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_tells_what_is_kept_and_goes_on(
+    scan, tmp_path, monkeypatch, capsys, number
+):
     from napari_labdct.workflows import cleanup
 
     out = tmp_path / "c.tif"
@@ -90,7 +95,7 @@ def test_ctrl_c_tells_what_is_kept_and_goes_on(scan, tmp_path, monkeypatch, caps
             nonlocal count
             count += 1
             if count == 4:
-                raise KeyboardInterrupt
+                signal.raise_signal(number)
             yield done
 
     monkeypatch.setattr(cleanup, "iter_clean", stopped)

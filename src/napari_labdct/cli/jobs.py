@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_labdct.cli.common import Values, say
+from napari_labdct.cli.stopping import Stopping
 from napari_labdct.core import InputError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def do(
 ) -> tuple[int, int]:
     """Do a job under a progress bar; the numbers of its projections and its spots.
 
-    Stopped by Ctrl-C or an error, it tells what is kept.
+    Stopped by Ctrl-C, a polite kill or an error, it tells what is kept.
     """
     from tqdm import tqdm
 
@@ -105,7 +106,7 @@ def do(
         nonlocal spots
         spots = yield from steps
 
-    with closing(iter_job(job, outputs, table, pool=pool)) as steps:
+    with Stopping(), closing(iter_job(job, outputs, table, pool=pool)) as steps:
         try:
             first = next(steps)
             done, total = first.done, first.total
