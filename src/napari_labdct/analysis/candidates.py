@@ -106,6 +106,14 @@ class Candidates:
         )
         return part.only(area >= least_area)
 
+    def peaks(self, image: NDArray[np.float32]) -> NDArray[np.intp]:
+        """Flat index of the brightest pixel of each spot, shape (S,)."""
+        at = image.ravel()[self.pixels]
+        top = np.flatnonzero(at >= largest(at, self.spot)[self.spot])
+        peak = np.empty(self.score.size, np.intp)
+        peak[self.spot[top]] = self.pixels[top]
+        return peak
+
     def sharp(
         self, units: NDArray[np.float32], point_spread: float
     ) -> NDArray[np.bool_]:
@@ -124,11 +132,7 @@ class Candidates:
         """
         if point_spread == 0 or self.score.size == 0:
             return np.zeros(self.score.size, np.bool_)
-        at = units.ravel()[self.pixels]
-        top = np.flatnonzero(at >= largest(at, self.spot)[self.spot])
-        peak = np.empty(self.score.size, np.intp)
-        peak[self.spot[top]] = self.pixels[top]
-        row, column = np.divmod(peak, units.shape[1])
+        row, column = np.divmod(self.peaks(units), units.shape[1])
         variance = sharpness(units, row.astype(np.float64), column.astype(np.float64))
         narrowest = 1 / (1 / (point_spread**2 + 1 / 12) + 1 / WINDOW**2)
         core = np.maximum(self.core, 1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
-from scipy import ndimage
+from scipy import ndimage, special
 
 from napari_labdct.analysis.binning import binned, unbinned
 from napari_labdct.analysis.candidates import Candidates, spot_table
@@ -16,6 +16,7 @@ from napari_labdct.analysis.detection import (
     matched_filters,
     threshold_for,
 )
+from napari_labdct.analysis.likeness import MODEL, likeness
 from napari_labdct.analysis.regions import connected_to, largest, split_regions
 from napari_labdct.calibration.zingers import without_zingers
 from napari_labdct.core import InputError, SpotTable
@@ -38,6 +39,9 @@ TRUST = 8.0
 
 CANDIDATES = 2000.0
 """False alarms a frame among the candidates that companions are looked for."""
+
+SURE = 0.9
+"""Probability from which a bright spot shows what spots look like."""
 
 WIDE = 0.7
 """Part of the significance below which the fine filter does not show a spot."""
@@ -159,9 +163,9 @@ def find_spots(
         Least significance [standard deviations] in place of the one that
         follows from `settings.false_alarms`.
     by_network
-        Score spots by `probability` alone. In a frame about whose scan nothing is
-        known, streaks that stay are as significant as spots, and only their look
-        tells them apart.
+        Score spots by `probability` and by how much they look like the bright ones
+        of the frame. Where nothing is known about its scan, streaks that stay are as
+        significant as spots, and only their look tells them apart.
     projection, omega_deg
         0-based index and rotation angle [deg], for the table.
 
@@ -206,15 +210,22 @@ def find_spots(
         spots = from_response(fine, best, use, threshold, settings)
     else:
         spots = _from_cleaned(signal / sigma, fine, best, use, threshold, settings)
+    if by_network:
+        spots = spots.only(~spots.sharp(units, settings.point_spread))
     if probability is not None:
         likely = largest(probability.ravel()[spots.pixels], spots.spot)
-        word = TRUST + _log_odds(likely)
-        spots = spots.scored(word if by_network else np.minimum(spots.score, word))
-        spots = spots.only(likely >= settings.least_probability)
-    sharp = spots.sharp(units, settings.point_spread)
-    if by_network:
-        spots = spots.only(~sharp)
-    else:
+        odds = _log_odds(likely)
+        if by_network:
+            sure = (spots.significance > MODEL) & (likely > SURE)
+            odds += likeness(units, use, spots.peaks(best), np.flatnonzero(sure))
+            # Of two that look the same, the brighter is the likelier.
+            word = TRUST + odds + np.log(spots.significance / TRUST)
+        else:
+            word = np.minimum(spots.score, TRUST + odds)
+        likely = special.expit(odds)
+        spots = spots.scored(word).only(likely >= settings.least_probability)
+    if not by_network:
+        sharp = spots.sharp(units, settings.point_spread)
         # Neighbouring projections may still confirm a spot that is doubted here.
         doubt = threshold_for(CANDIDATES, area, settings.kernels)
         score = np.where(sharp, doubt, np.maximum(spots.score, doubt))

@@ -1,0 +1,151 @@
+"""Whether faint spots look like the bright ones of the same frame.
+
+What stands still in front of a detector may be as bright as faint spots are, but not of
+their shape. Bright spots, dimmed and put elsewhere in the frame, show what faint ones
+would look like among its noise and streaks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+
+MODEL = 25.0
+"""Significance from which a spot shows what spots look like."""
+
+MODELS = 40
+"""Such spots that are enough to tell."""
+
+COPIES = 2000
+"""Dimmed copies of them."""
+
+WIDTHS = (1.0, 2.0, 3.0)
+"""Widths that a spot is compared with, Gaussian σ [px]."""
+
+REACH = 9
+"""Half the side of the square that is looked at [px]."""
+
+RIDGE = 50.0
+"""Penalty of the regression, as a number of observations."""
+
+LIMIT = 3.0
+"""The most that shape can say for or against a spot."""
+
+
+def likeness(
+    units: NDArray[np.float32],
+    use: NDArray[np.bool_],
+    peaks: Indices,
+    models: Indices,
+) -> Floats:
+    """How much likelier candidates look as they do if they are spots.
+
+    Parameters
+    ----------
+    units
+        Grey values above background over the noise, shape (rows, columns).
+    use
+        Pixels that may belong to spots, shape (rows, columns).
+    peaks
+        Flat index of the brightest pixel of each candidate, shape (S,).
+    models
+        Those of the candidates that are bright and certainly spots.
+
+    Returns
+    -------
+    log_ratio
+        Logarithm of the probability of such a width and length among dimmed bright
+        spots over that among all candidates as bright, shape (S,); 0 where there
+        are too few models to tell.
+    """
+    if models.size < MODELS:
+        return np.zeros(peaks.size)
+    rng = np.random.default_rng(0)
+    seen = _squares(units, peaks)
+    brightness = _looks(seen)[:, -1]
+    least = float(brightness.min())
+    wanted = np.exp(rng.uniform(least, np.log(MODEL), COPIES))
+    chosen = rng.choice(models, COPIES)
+    dimmed = seen[chosen] * (wanted / np.exp(brightness[chosen]))[:, None, None]
+    ground = _squares(units, rng.choice(np.flatnonzero(use), COPIES))
+    # What falls on something brighter would not be told apart from it.
+    alone = _looks(ground)[:, -1] < np.log(wanted / 2)
+    spots = _looks((ground + dimmed)[alone])
+    candidates = _looks(seen)
+    told = _regression(candidates[brightness < np.log(MODEL)], spots)
+    return np.clip(told(candidates), -LIMIT, LIMIT)
+
+
+def _squares(image: NDArray[np.float32], pixels: Indices) -> NDArray[np.float32]:
+    """What is around some pixels, shape (S, side, side); zero beyond the frame."""
+    padded = np.pad(image, REACH)
+    side = 2 * REACH + 1
+    squares = np.lib.stride_tricks.sliding_window_view(padded, (side, side))
+    row, column = np.divmod(pixels, image.shape[1])
+    return squares[row, column]
+
+
+def _looks(squares: NDArray[np.float32]) -> Floats:
+    """Share of the light in a wide spot, length, and log significance, shape (S, 3)."""
+    offset = np.arange(-REACH, REACH + 1)
+    round_ = [np.exp(-(offset**2) / (2 * width**2)) for width in WIDTHS]
+    fits = [np.einsum("sij,i,j->s", squares, g, g) / (g @ g) for g in round_]
+    best = np.maximum(np.max(fits, axis=0), 1.0)
+    window = np.exp(-(offset**2) / (2 * 1.5**2))
+    weighted = squares * window[:, None] * window
+    total = np.maximum(weighted.sum((1, 2)), 1.0)
+    down, across, slant = (
+        np.einsum("sij,i,j->s", weighted, offset**a, offset**b) / total
+        for a, b in ((2, 0), (0, 2), (1, 1))
+    )
+    longest = (down + across) / 2 + np.hypot((down - across) / 2, slant)
+    bright = np.log(np.minimum(best, MODEL))
+    return np.stack([fits[-1] / best, longest.clip(-3, 8), bright], axis=1)
+
+
+def _regression(others: Floats, spots: Floats) -> Callable[[Floats], Floats]:
+    """Logistic regression on all squares and products, spots against others as bright.
+
+    Parameters
+    ----------
+    others, spots
+        What they look like, brightness last, shape (N, 3) and (M, 3).
+    """
+    both = np.concatenate([others, spots])
+    kind = np.repeat([0.0, 1.0], [len(others), len(spots)])
+    bins = np.digitize(both[:, -1], np.linspace(both[:, -1].min(), np.log(MODEL), 12))
+    weight = np.zeros(len(both))
+    for number in np.unique(bins):
+        here = [(bins == number) & (kind == one) for one in (0, 1)]
+        if all(part.any() for part in here):
+            for part in here:
+                weight[part] = 1 / np.count_nonzero(part)
+    weight *= min(len(others), len(spots)) / max(weight[kind == 1].sum(), 1e-12)
+    middle, spread = both.mean(0), both.std(0) + 1e-9
+    first, second = np.triu_indices(both.shape[1])
+
+    def terms(looks: Floats) -> Floats:
+        x = ((looks - middle) / spread).clip(-4, 4)
+        return np.column_stack([np.ones(len(x)), x, x[:, first] * x[:, second]])
+
+    x = terms(both)
+    penalty = RIDGE * np.diag([0.0] + [1.0] * (x.shape[1] - 1))
+    factors = np.zeros(x.shape[1])
+    for _ in range(20):  # Newton's steps
+        p = 1 / (1 + np.exp(-(x @ factors).clip(-30, 30)))
+        curvature = (x.T * (weight * p * (1 - p))) @ x + penalty
+        slope = x.T @ (weight * (kind - p)) - penalty @ factors
+        step = np.linalg.solve(curvature, slope)
+        factors += step
+        if np.abs(step).max() < 1e-3:
+            break
+    return lambda looks: terms(looks) @ factors
