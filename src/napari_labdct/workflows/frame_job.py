@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import zlib
 from abc import ABC, abstractmethod
+from base64 import b64decode, b64encode
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -63,6 +64,26 @@ def _unchanged(spots: SpotTable) -> SpotTable:
     return spots
 
 
+def _packed(spots: SpotTable) -> dict[str, list[str]]:
+    """A table as text: there are thousands of candidates in a frame."""
+    columns = {name: kept.to_numpy() for name, kept in spots.frame.items()}
+    return {
+        str(name): [column.dtype.str, b64encode(column.tobytes()).decode()]
+        for name, column in columns.items()
+    }
+
+
+def _unpacked(columns: dict[str, list[str]]) -> SpotTable:
+    return SpotTable(
+        pd.DataFrame(
+            {
+                name: np.frombuffer(b64decode(raw), dtype)
+                for name, (dtype, raw) in columns.items()
+            }
+        )
+    )
+
+
 @dataclass(frozen=True)
 class OpenJob:
     """A job with its input open.
@@ -89,9 +110,13 @@ class OpenJob:
 class FrameJob(Parameters, ABC):
     """Base of all jobs: settings only, so that they travel as text."""
 
+    def settled(self) -> Self:
+        """The job with all that depends on its input decided; done once."""
+        return self
+
     @abstractmethod
     def open(self) -> OpenJob:
-        """Open the input; done once in every process."""
+        """Open the input; done in every process."""
 
     @abstractmethod
     def stamp(self) -> object:
@@ -160,6 +185,7 @@ def iter_job(
         If a frame cannot be read, an output not be written, or another run
         writes to it. What is done so far is kept.
     """
+    job = job.settled()
     opened = job.open()
     with ExitStack() as stack:
         work = stack.enter_context(closing(_Work.take_up(job, opened, outputs, table)))
@@ -299,9 +325,8 @@ class _Work:
                 raise cannot_write(self.outputs[name], error) from error
             entry["check"][name] = zlib.crc32(raw)
         if result.spots is not None:
-            columns = {name: kept.tolist() for name, kept in result.spots.frame.items()}
             entry |= {"count": len(result.spots)}
-            entry |= {"spots": columns} if self.table else {}
+            entry |= {"spots": _packed(result.spots)} if self.table else {}
         try:
             self.journal.add(result.index, entry)
         except OSError as error:
@@ -309,11 +334,12 @@ class _Work:
 
     def finish(self, job: FrameJob, opened: OpenJob) -> int:
         """Give everything its final name; the number of all spots."""
-        count = sum(int(each.get("count", 0)) for each in self.journal.entries())
         if self.table:
             spots = opened.whole(self._spots())
             count = len(spots)
             job.write_table(spots, self.table)
+        else:
+            count = sum(int(each.get("count", 0)) for each in self.journal.entries())
         job.check(count)
         for name, file in self.files.items():
             output = self.outputs[name]
@@ -326,10 +352,9 @@ class _Work:
         return count
 
     def _spots(self) -> SpotTable:
-        """Spots of all frames; JSON keeps every bit of a number."""
+        """Spots of all frames."""
         found = (entry for entry in self.journal.entries() if entry["count"])
-        tables = [SpotTable(pd.DataFrame(entry["spots"])) for entry in found]
-        return SpotTable.concatenate(tables)
+        return SpotTable.concatenate([_unpacked(entry["spots"]) for entry in found])
 
     def close(self) -> None:
         """Let go of the files; with no frame done they are not worth keeping."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_labdct.core import ProjectionStack, SpotTable
     from napari_labdct.core.stack import Kind
+    from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.frame_job import Results
 
 
@@ -75,6 +76,13 @@ class SpotsJob(NetworkJob):
 
     settings: FindSettings = FindSettings()
 
+    def settled(self) -> Self:
+        """With the binning that suits the scan."""
+        from napari_labdct.workflows.spot_finding import settings_for
+
+        settings = settings_for(*self._opened(), self.settings)
+        return self.model_copy(update={"settings": settings})
+
     def open(self) -> OpenJob:
         """Open scan and model."""
         from napari_labdct.workflows.spot_finding import (
@@ -83,12 +91,7 @@ class SpotsJob(NetworkJob):
             settings_for,
         )
 
-        stack = self.source.open()
-        denoiser = None
-        if self.model != "none":
-            from napari_labdct.learning import Denoiser
-
-            denoiser = Denoiser.load(self.model, self.device)
+        stack, denoiser = self._opened()
         settings = settings_for(stack, denoiser, self.settings)
 
         def frames(indices: Sequence[int]) -> Results:
@@ -100,6 +103,13 @@ class SpotsJob(NetworkJob):
             return chosen(candidates, stack, settings)
 
         return OpenJob(len(stack), {}, frames, whole)
+
+    def _opened(self) -> tuple[ProjectionStack, Denoiser | None]:
+        if self.model == "none":
+            return self.source.open(), None
+        from napari_labdct.learning import Denoiser
+
+        return self.source.open(), Denoiser.load(self.model, self.device)
 
     def write_table(self, spots: SpotTable, path: Path) -> None:
         """Write the spots; GrainRecon's file holds the frames too."""
