@@ -25,6 +25,10 @@ MODEL = 25.0
 MODELS = 40
 """Such spots that are enough to tell."""
 
+DIM = 8.0
+"""Significance of the dimmest copies. Fainter candidates peak where noise happens to be
+highest, which copies do not: they are told by what holds here."""
+
 COPIES = 2000
 """Dimmed copies of them."""
 
@@ -71,17 +75,20 @@ def likeness(
         return np.zeros(peaks.size)
     rng = np.random.default_rng(0)
     seen = _squares(units, peaks)
-    brightness = _looks(seen)[:, -1]
-    least = float(brightness.min())
-    wanted = np.exp(rng.uniform(least, np.log(MODEL), COPIES))
+    candidates = _looks(seen)
+    brightness = candidates[:, -1]
+    wanted = np.exp(rng.uniform(np.log(DIM), np.log(MODEL), COPIES))
     chosen = rng.choice(models, COPIES)
     dimmed = seen[chosen] * (wanted / np.exp(brightness[chosen]))[:, None, None]
     ground = _squares(units, rng.choice(np.flatnonzero(use), COPIES))
     # What falls on something brighter would not be told apart from it.
     alone = _looks(ground)[:, -1] < np.log(wanted / 2)
+    faint = (np.log(DIM) < brightness) & (brightness < np.log(MODEL))
+    if not (alone.any() and faint.any()):
+        return np.zeros(peaks.size)
     spots = _looks((ground + dimmed)[alone])
-    candidates = _looks(seen)
-    told = _regression(candidates[brightness < np.log(MODEL)], spots)
+    told = _regression(candidates[faint], spots)
+    candidates[:, -1] = brightness.clip(np.log(DIM), np.log(MODEL))
     return np.clip(told(candidates), -LIMIT, LIMIT)
 
 
@@ -108,8 +115,7 @@ def _looks(squares: NDArray[np.float32]) -> Floats:
         for a, b in ((2, 0), (0, 2), (1, 1))
     )
     longest = (down + across) / 2 + np.hypot((down - across) / 2, slant)
-    bright = np.log(np.minimum(best, MODEL))
-    return np.stack([fits[-1] / best, longest.clip(-3, 8), bright], axis=1)
+    return np.stack([fits[-1] / best, longest.clip(-3, 8), np.log(best)], axis=1)
 
 
 def _regression(others: Floats, spots: Floats) -> Callable[[Floats], Floats]:
