@@ -5,7 +5,14 @@ import pytest
 from scipy import ndimage
 
 from napari_labdct.analysis import FindSettings, find_spots
-from napari_labdct.analysis.likeness import MODELS, likeness
+from napari_labdct.analysis.likeness import (
+    DOUBT,
+    MODELS,
+    ROUNDS,
+    SPREAD,
+    likeness,
+    whereabouts,
+)
 
 SIDE, BRIGHT, FAINT = 720, 100, 300
 
@@ -80,3 +87,56 @@ def test_a_network_in_doubt_is_helped(scene):
     assert len(spots) > 0.9 * FAINT
     assert len(streaks) > 0.3 * FAINT
     assert spots.quantile(0.2) > streaks.quantile(0.8)
+
+
+def plain_whereabouts(log_odds, places):
+    """The same by every pair, without squares to count in."""
+    apart = np.square(places[:, None] - places).sum(axis=2)
+    weight = np.exp(-apart / (2 * SPREAD**2))
+    np.fill_diagonal(weight, 0)
+    told = np.zeros(len(places))
+    for _ in range(ROUNDS):
+        p = 1 / (1 + np.exp(-(log_odds + told)))
+        odds = (weight @ p + DOUBT * p.mean()) / (
+            weight @ (1 - p) + DOUBT * np.mean(1 - p)
+        )
+        told = np.log(odds * np.mean(1 - p) / p.mean())
+    return told
+
+
+@pytest.fixture
+def two_halves():
+    """Candidates of a frame, above mostly spots, below mostly not; and their odds."""
+    rng = np.random.default_rng(5)
+    places = rng.integers(0, SIDE, (800, 2))
+    spot = rng.random(800) < np.where(places[:, 0] < SIDE / 2, 0.8, 0.2)
+    return places, rng.normal(np.where(spot, 0.7, -0.7), 1.0), spot
+
+
+def test_regions_say_what_every_pair_says(two_halves):
+    places, odds, _ = two_halves
+    peaks = np.ravel_multi_index(tuple(places.T), (SIDE, SIDE))
+    told = whereabouts(odds, peaks, (SIDE, SIDE))
+    np.testing.assert_allclose(told, plain_whereabouts(odds, places), atol=0.25)
+
+
+def test_candidates_among_spots_are_likelier(two_halves):
+    places, odds, spot = two_halves
+    peaks = np.ravel_multi_index(tuple(places.T), (SIDE, SIDE))
+    told = whereabouts(odds, peaks, (SIDE, SIDE))
+    above, below = (told[places[:, 0] // (SIDE // 2) == half] for half in (0, 1))
+    assert np.median(above) > np.median(below) + 1
+    assert np.mean((odds + told > 0) == spot) > np.mean((odds > 0) == spot) + 0.03
+
+
+def test_where_spots_are_everywhere_no_place_is_better():
+    rng = np.random.default_rng(6)
+    peaks = rng.integers(0, SIDE * SIDE, 1000)
+    odds = rng.normal(0, 2, 1000)
+    assert np.std(whereabouts(odds, peaks, (SIDE, SIDE))) < 0.25
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_lonely_candidate_is_told_nothing(count):
+    told = whereabouts(np.full(count, 3.0), np.arange(count), (SIDE, SIDE))
+    np.testing.assert_allclose(told, 0, atol=1e-6)

@@ -16,7 +16,7 @@ from napari_labdct.analysis.detection import (
     matched_filters,
     threshold_for,
 )
-from napari_labdct.analysis.likeness import MODEL, likeness
+from napari_labdct.analysis.likeness import MODEL, likeness, whereabouts
 from napari_labdct.analysis.regions import connected_to, largest, split_regions
 from napari_labdct.calibration.zingers import without_zingers
 from napari_labdct.core import InputError, SpotTable
@@ -42,6 +42,10 @@ CANDIDATES = 2000.0
 
 SURE = 0.9
 """Probability from which a bright spot shows what spots look like."""
+
+ALONE = 0.5
+"""Part of its log-odds that the network's word counts where nothing is known about the
+scan: a candidate's likeliest pixel is the largest of many, and its look is judged anew."""
 
 WIDE = 0.7
 """Part of the significance below which the fine filter does not show a spot."""
@@ -217,7 +221,9 @@ def find_spots(
         odds = _log_odds(likely)
         if by_network:
             sure = (spots.significance > MODEL) & (likely > SURE)
-            odds += likeness(units, use, spots.peaks(best), np.flatnonzero(sure))
+            peaks = spots.peaks(best)
+            odds = ALONE * odds + likeness(units, use, peaks, np.flatnonzero(sure))
+            odds += whereabouts(odds, peaks, signal.shape)
             # Of two that look the same, the brighter is the likelier.
             word = TRUST + odds + np.log(spots.significance / TRUST)
         else:

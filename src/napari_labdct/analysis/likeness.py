@@ -1,8 +1,9 @@
-"""Whether faint spots look like the bright ones of the same frame.
+"""Whether faint spots look like the bright ones of the same frame, and lie among spots.
 
 What stands still in front of a detector may be as bright as faint spots are, but not of
 their shape. Bright spots, dimmed and put elsewhere in the frame, show what faint ones
-would look like among its noise and streaks.
+would look like among its noise and streaks. Nor is it everywhere: where most of what a
+frame shows is no spot, the next candidate is hardly one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage, special
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,7 @@ DIM = 8.0
 """Significance of the dimmest copies. Fainter candidates peak where noise happens to be
 highest, which copies do not: they are told by what holds here."""
 
-COPIES = 2000
+COPIES = 6000
 """Dimmed copies of them."""
 
 WIDTHS = (1.0, 2.0, 3.0)
@@ -43,6 +45,18 @@ RIDGE = 50.0
 
 LIMIT = 3.0
 """The most that shape can say for or against a spot."""
+
+SPREAD = 100.0
+"""Gaussian σ of the region that counts as around a candidate [px]."""
+
+CELL = 25
+"""Side of the squares in which candidates are counted [px]."""
+
+DOUBT = 5.0
+"""Candidates, at its middle, that outweigh the frame as a whole in what a region says."""
+
+ROUNDS = 5
+"""Times that what regions say is judged anew by what they said before."""
 
 
 def likeness(
@@ -90,6 +104,45 @@ def likeness(
     told = _regression(candidates[faint], spots)
     candidates[:, -1] = brightness.clip(np.log(DIM), np.log(MODEL))
     return np.clip(told(candidates), -LIMIT, LIMIT)
+
+
+def whereabouts(log_odds: Floats, peaks: Indices, shape: tuple[int, int]) -> Floats:
+    """How much likelier spots are around candidates than in the frame as a whole.
+
+    Parameters
+    ----------
+    log_odds
+        Logarithm of p / (1 − p) for each candidate to be a spot, shape (S,).
+    peaks
+        Flat index of the brightest pixel of each candidate, shape (S,).
+    shape
+        Rows and columns of the frame.
+
+    Returns
+    -------
+    log_ratio
+        Logarithm of the odds among all others around a candidate over those among
+        all candidates of the frame, shape (S,).
+    """
+    if peaks.size < 2:
+        return np.zeros(peaks.size)
+    row, column = (part // CELL for part in np.divmod(peaks, shape[1]))
+    width = SPREAD / CELL
+
+    def around(kind: Floats) -> Floats:
+        """Number of the others, by a Gaussian with a height of 1."""
+        count = np.zeros([side // CELL + 1 for side in shape])
+        np.add.at(count, (row, column), kind)
+        smooth = ndimage.gaussian_filter(count, width, mode="constant")
+        others = 2 * np.pi * width**2 * smooth[row, column] - kind
+        return np.asarray(others.clip(0) + DOUBT * kind.mean())
+
+    log_ratio = np.zeros(peaks.size)
+    for _ in range(ROUNDS):
+        odds = (log_odds + log_ratio).clip(-20, 20)
+        spots, rest = special.expit(odds), special.expit(-odds)
+        log_ratio = np.log(around(spots) / around(rest) * rest.mean() / spots.mean())
+    return log_ratio
 
 
 def _squares(image: NDArray[np.float32], pixels: Indices) -> NDArray[np.float32]:
