@@ -45,7 +45,7 @@ SURE = 0.9
 
 ALONE = 0.5
 """Part of its log-odds that the network's word counts where nothing is known about the
-scan: a candidate's likeliest pixel is the largest of many, and its look is judged anew."""
+scan: the likeliest pixel is the largest of many, and a spot's look is judged anew."""
 
 WIDE = 0.7
 """Part of the significance below which the fine filter does not show a spot."""

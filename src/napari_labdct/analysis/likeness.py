@@ -53,7 +53,7 @@ CELL = 25
 """Side of the squares in which candidates are counted [px]."""
 
 DOUBT = 5.0
-"""Candidates, at its middle, that outweigh the frame as a whole in what a region says."""
+"""Candidates, right beside, that weigh as much as what the frame as a whole says."""
 
 ROUNDS = 5
 """Times that what regions say is judged anew by what they said before."""
