@@ -185,6 +185,19 @@ def test_grains_explain_their_spots(grains, tmp_path, capsys):
     assert refined["detector"]["centre_row"] == pytest.approx(74.5, abs=0.2)
 
 
+def test_frames_upside_down_are_found_out(grains, tmp_path, capsys):
+    """The advice is what to give, whatever was given before."""
+    folder, _, _ = grains
+    words = ["--grains", folder / "grains.csv", "--faintest", 0.05]
+    words += ["--out", tmp_path / "out", "--flip"]
+    assert labdct("identify", folder / "scan.tif", *words, "rows") == 0
+    assert "Read them with --flip no." in capsys.readouterr().out
+    assert labdct("identify", folder / "scan.tif", *words, "both") == 0
+    assert "Read them with --flip no." in capsys.readouterr().out
+    assert labdct("identify", folder / "scan.tif", *words, "no") == 0
+    assert "flip" not in capsys.readouterr().out
+
+
 def test_what_is_missed_and_what_nobody_explains(grains):
     _, listed, seen = grains
     crystal, omega = Crystal.preset("Fe"), 10.0 * np.arange(COUNT)

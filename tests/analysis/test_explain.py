@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from napari_labdct.analysis import explain
+from napari_labdct.analysis.advice import TURNS, advice, turned
 from napari_labdct.core import InputError, SpotTable
+from napari_labdct.core.turn import Turn
 
 
 def spots(projection, row, column, **more):
@@ -97,3 +99,60 @@ def test_nothing_found(predicted):
 def test_reflections_without_grains_are_named():
     with pytest.raises(InputError, match="energy_keV"):
         explain(SpotTable(), spots(0, [1.0], 1.0))
+
+
+SHAPE = (300, 400)
+
+
+@pytest.fixture
+def many():
+    """Reflections of three grains on four projections, and spots on nearly all."""
+    rng = np.random.default_rng(8)
+    at = rng.uniform([5, 5], [295, 395], (120, 2))
+    known = spots(
+        np.arange(120) % 4,
+        *at.T,
+        grain=np.arange(120) % 3,
+        h=1,
+        k=1,
+        l=0,
+        energy_keV=30.0,
+    )
+    return known, SpotTable(known.frame.iloc[::2])
+
+
+def explained(found, known):
+    return explain(found, known, 2.0, area=SHAPE[0] * SHAPE[1])
+
+
+def test_where_grains_explain_spots_nothing_is_advised(many):
+    known, found = many
+    made = explained(found, known)
+    assert made.net_completeness == pytest.approx(0.5, abs=0.02)
+    assert made.summary.startswith("60 of 60 spots belong to 3 of 3 grains; complete")
+    assert "completeness 50%, by chance 0%." in made.summary
+    assert advice(made, SHAPE, 2.0) == ("", Turn())
+
+
+@pytest.mark.parametrize("flip", TURNS)
+def test_frames_that_are_turned_are_found_out(many, flip):
+    known, found = many
+    made = explained(turned(found, Turn.named(flip), SHAPE), known)
+    assert made.net_completeness < 0.05
+    answer = advice(made, SHAPE, 2.0)
+    assert answer.turn.name == flip
+    assert "50% of their reflections" in answer.sentence
+
+
+def test_spots_of_another_sample_are_not_explained_by_a_turn(many):
+    known, found = many
+    rng = np.random.default_rng(9)
+    other = found.frame.assign(row_px=rng.uniform(5, 295, 60))
+    answer = advice(explained(SpotTable(other), known), SHAPE, 2.0)
+    assert "check the centre" in answer.sentence
+    assert answer.turn == Turn()
+
+
+def test_no_spots_need_no_advice(many):
+    known, found = many
+    assert advice(explained(SpotTable(found.frame[:0]), known), SHAPE) == ("", Turn())

@@ -83,7 +83,7 @@ def test_flat_and_dark_fields_are_no_projections(path):
 
 def test_one_frame_and_flips(path):
     write(path, "a", STACK[0])
-    found = read_stack(path, dataset="a", flip="yes")
+    found = read_stack(path, dataset="a", flip="rows")
     np.testing.assert_array_equal(found.images, STACK[:1, ::-1])
     assert "flipped" in found.history[0]
 

@@ -10,6 +10,11 @@ from napari_labdct.files.tiff import natural_order
 
 RNG = np.random.default_rng(3)
 STACK = RNG.integers(0, 60000, (4, 20, 31), np.uint16)
+FLIPPED = {
+    "rows": STACK[:, ::-1],
+    "columns": STACK[..., ::-1],
+    "both": STACK[:, ::-1, ::-1],
+}
 
 
 def write(path: Path, data=STACK, **options) -> Path:
@@ -125,7 +130,10 @@ def test_orientation_tag_is_followed(tmp_path, tag, turn, compression):
     found = read_stack(path)
     np.testing.assert_array_equal(np.asarray(found.images), STACK[turn])
     np.testing.assert_array_equal(values(path, flip="no"), STACK)
-    np.testing.assert_array_equal(values(path, flip="yes"), STACK[:, ::-1])
+    for flip, turned in FLIPPED.items():
+        np.testing.assert_array_equal(values(path, flip=flip), turned)
+        words = read_stack(path, flip=flip).history[-1]
+        assert words.endswith("flipped on reading, as asked.")
     assert (f"tag {tag}" in " ".join(found.history)) == (tag > 1)
 
 

@@ -57,6 +57,9 @@ def test_flip_and_angles_can_be_said(path):
     np.testing.assert_array_equal(found.frame(0), FRAMES[0])
     assert found.omega[1] == 12
     assert found.history == ()
+    found = read_stack(path, flip="both")
+    np.testing.assert_array_equal(found.frame(0), FRAMES[0, ::-1, ::-1])
+    assert found.history == ("Rows and columns flipped on reading, as asked.",)
 
 
 def test_exposure_and_voltage(tmp_path):

@@ -44,6 +44,25 @@ class Explanation:
     grains: pd.DataFrame
 
     @property
+    def summary(self) -> str:
+        """What came of it, in a sentence."""
+        grains, named = self.grains, int((self.spots.frame["grain"] != NOBODY).sum())
+        return (
+            f"{named} of {len(self.spots)} spots belong to "
+            f"{int((grains['found'] > 0).sum())} of {len(grains)} grains; "
+            f"completeness {grains['completeness'].mean():.0%}, by chance "
+            f"{grains['chance'].mean():.0%}."
+        )
+
+    @property
+    def net_completeness(self) -> float:
+        """Completeness with chance taken off: 0 for spots at random places."""
+        weight = self.grains["predicted"]
+        chance = float((self.grains["chance"] * weight).sum())
+        rest = float(weight.sum()) - chance
+        return (float(self.grains["found"].sum()) - chance) / rest if rest > 0 else 0.0
+
+    @property
     def unexplained(self) -> SpotTable:
         """Found spots that no reflection explains."""
         return SpotTable(self.spots.frame[self.spots.frame["grain"] == NOBODY])

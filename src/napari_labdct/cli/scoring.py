@@ -21,6 +21,9 @@ from napari_labdct.core import Detector, InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from napari_labdct.core import ProjectionStack
+    from napari_labdct.core.turn import Turn
+
 Truth = Annotated[
     Path,
     typer.Option(
@@ -198,6 +201,7 @@ def identify(
     ] = Path("identified"),
 ) -> None:
     """Say which reflection of which grain every spot is, and what is missing."""
+    from napari_labdct.analysis.advice import advice
     from napari_labdct.core import Geometry, counted
     from napari_labdct.files import (
         make_folder,
@@ -261,11 +265,24 @@ def identify(
         answer.grains.to_csv(part, index=False)
     say(answer.grains.round(3).to_string(index=False))
     seen, missed = len(answer.reflections), len(answer.missed)
-    say(
-        f"{len(answer.spots)} spots, {len(answer.unexplained)} of them unexplained; "
-        f"{seen} reflections, {missed} of them missed"
-    )
+    say(f"{answer.summary} {missed} of {seen} reflections are missed.")
+    hint = advice(answer, geometry.detector.shape, tolerance)
+    if hint.sentence:
+        say(hint.sentence)
+    if hint.turn.words:
+        flip = hint.turn.after(_turn_of(scan, stack, reading)).name
+        say(f"Read them with --flip {flip}.")
     say(f"{folder}: spots.csv, reflections.csv, grains.csv")
+
+
+def _turn_of(scan: "ProjectionStack", path: Path, reading: Values) -> "Turn":
+    """How the frames were turned on reading, by comparison with how they are stored."""
+    from napari_labdct.core.turn import Turn
+
+    stored = read(path, reading | {"flip": "no"}).frame(0)
+    turns = (Turn.named(name) for name in ("no", "rows", "columns", "both"))
+    same = (t for t in turns if (t.images(stored) == scan.frame(0)).all())
+    return next(same, Turn())
 
 
 def _numbers(text: str, what: str, example: str) -> list[float]:

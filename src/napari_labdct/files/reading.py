@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from napari_labdct.core import InputError
+from napari_labdct.core.turn import Flip, Turn
 from napari_labdct.files.angles import read_angles
 from napari_labdct.files.hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_labdct.files.hdf5 import read_hdf5
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_labdct.core import ProjectionStack
-
-Flip = Literal["auto", "yes", "no"]
 
 
 def read_stack(
@@ -53,9 +52,10 @@ def read_stack(
         Name of the dataset in an HDF5 file, such as ``"/entry/data/data"``; found
         when empty if there is no doubt.
     flip
-        ``"yes"`` turns the frames upside down, ``"no"`` leaves them as stored,
         ``"auto"`` follows the Orientation tag of TIFF files, and turns ``.txrm``
-        frames, so that row 0 is at the top.
+        frames, so that row 0 is at the top. ``"no"`` leaves the frames as stored,
+        ``"rows"`` turns them upside down, ``"columns"`` swaps left and right,
+        ``"both"`` is half a turn.
 
     Returns
     -------
@@ -70,8 +70,8 @@ def read_stack(
         If the files are missing, unreadable, truncated or no stack of equally
         sized 2-D frames. NaN is found when its frame is read.
     """
-    if flip not in ("auto", "yes", "no"):
-        raise InputError(f'flip is "{flip}": give "auto", "yes" or "no".')
+    if flip not in get_args(Flip):
+        raise InputError(f'flip is "{flip}": give {", ".join(get_args(Flip))}.')
     if not isinstance(path, str | Path) and len(path) == 1:
         path = path[0]
     suffix = Path(path).suffix.lower() if isinstance(path, str | Path) else ""
@@ -83,9 +83,10 @@ def read_stack(
     if suffix in TXRM_SUFFIXES:
         stack = read_txrm(Path(str(path)), flip)
     elif suffix in HDF5_SUFFIXES:
-        stack = _flipped(read_hdf5(Path(str(path)), dataset), flip)
+        stack = read_hdf5(Path(str(path)), dataset)
     else:
         stack = read_tiff(path, flip)
+    stack = Turn.named(flip).stack(stack, "on reading, as asked")
     if angles is not None:
         if omega_start is not None or omega_step is not None:
             raise InputError(
@@ -94,13 +95,6 @@ def read_stack(
             )
         return _with_table(stack, angles)
     return _with_angles(stack, omega_start, omega_step)
-
-
-def _flipped(stack: ProjectionStack, flip: Flip) -> ProjectionStack:
-    if flip != "yes":
-        return stack
-    history = (*stack.history, "Rows flipped on reading, as asked.")
-    return replace(stack, images=stack.images[:, ::-1], history=history)
 
 
 def _with_table(stack: ProjectionStack, path: str | Path) -> ProjectionStack:

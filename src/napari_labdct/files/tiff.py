@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_labdct.core import InputError, ProjectionStack
+from napari_labdct.core.turn import Turn
 from napari_labdct.files.description import restore
 from napari_labdct.files.frames import find_frames
 from napari_labdct.files.lazy import lazy_array
@@ -18,9 +18,8 @@ from napari_labdct.files.lazy import lazy_array
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from napari_labdct.core.turn import Flip
     from napari_labdct.files.frames import TiffFrame
-
-Flip = Literal["auto", "yes", "no"]
 
 SUFFIXES = (".tif", ".tiff")
 _BOTTOM_FIRST, _RIGHT_FIRST, _SIDEWAYS = {3, 4}, {2, 3}, {5, 6, 7, 8}
@@ -37,26 +36,12 @@ def read_tiff(path: str | Path | Sequence[str | Path], flip: Flip) -> Projection
     if isinstance(path, str | Path) and len(files) > 1:
         _check_folder(Path(path), [many for many, _ in found])
     _check_alike(frames)
-    turn = _turn(frames, flip)
+    turn = _by_tag(frames) if flip == "auto" else Turn()
     _warn_of_colours(frames)
-    images = _images(frames, turn)
-    stack = ProjectionStack(images, source=source)
+    stack = ProjectionStack(_images(frames), source=source)
     if len(files) == 1:
         stack = restore(stack, found[0][1], files[0])
-    if turn.words:
-        stack = replace(stack, history=(*stack.history, turn.words))
-    return stack
-
-
-@dataclass(frozen=True)
-class _Turn:
-    rows: bool = False
-    columns: bool = False
-    words: str = ""
-
-    def __call__(self, images: Any) -> Any:
-        images = images[..., ::-1, :] if self.rows else images
-        return images[..., ::-1] if self.columns else images
+    return turn.stack(stack, f"on reading: Orientation tag {frames[0].orientation}")
 
 
 def natural_order(path: Path) -> list[tuple[int, str]]:
@@ -124,25 +109,17 @@ def _check_alike(frames: Iterable[TiffFrame]) -> None:
             )
 
 
-def _turn(frames: Sequence[TiffFrame], flip: Flip) -> _Turn:
-    if flip == "no":
-        return _Turn()
-    if flip == "yes":
-        return _Turn(rows=True, words="Rows flipped on reading, as asked.")
+def _by_tag(frames: Sequence[TiffFrame]) -> Turn:
+    """The turn that the frames' Orientation tag asks for."""
     tags = {frame.orientation for frame in frames}
     if len(tags) > 1 or tags & _SIDEWAYS:
         raise InputError(
             f"{frames[0].path} and its frames carry the Orientation tag(s) "
             f"{', '.join(map(str, sorted(tags)))}, which cannot be followed: read "
-            'them with flip "yes" or "no".'
+            'them with flip "no", "rows", "columns" or "both".'
         )
     (tag,) = tags
-    turn = _Turn(rows=tag in _BOTTOM_FIRST, columns=tag in _RIGHT_FIRST)
-    what = " and ".join(
-        word for word, done in (("rows", turn.rows), ("columns", turn.columns)) if done
-    )
-    words = f"{what.capitalize()} flipped on reading: Orientation tag {tag}."
-    return replace(turn, words=words) if what else turn
+    return Turn(rows=tag in _BOTTOM_FIRST, columns=tag in _RIGHT_FIRST)
 
 
 def _warn_of_colours(frames: Sequence[TiffFrame]) -> None:
@@ -156,7 +133,7 @@ def _warn_of_colours(frames: Sequence[TiffFrame]) -> None:
         )
 
 
-def _images(frames: list[TiffFrame], turn: _Turn) -> Any:
+def _images(frames: list[TiffFrame]) -> Any:
     first = frames[0]
     step = first.shape[0] * first.shape[1] * first.dtype.itemsize
     if first.start is not None and all(
@@ -164,7 +141,5 @@ def _images(frames: list[TiffFrame], turn: _Turn) -> Any:
         for i, frame in enumerate(frames)
     ):
         shape = (len(frames), *first.shape)
-        return turn(
-            np.memmap(first.path, first.dtype, "r", offset=first.start, shape=shape)
-        )
-    return turn(lazy_array(frames))
+        return np.memmap(first.path, first.dtype, "r", offset=first.start, shape=shape)
+    return lazy_array(frames)

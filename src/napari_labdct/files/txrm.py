@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_labdct.core import Detector, Geometry, InputError, ProjectionStack
+from napari_labdct.core.turn import Turn
 from napari_labdct.files.lazy import StoredFrame, lazy_array, reason
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from napari_labdct.core.turn import Flip
 
 SUFFIXES = (".txrm", ".xrm", ".txm")
 
@@ -36,7 +39,7 @@ class TxrmFrame(StoredFrame):
         return values.reshape(self.shape).astype(self.dtype, copy=False)
 
 
-def read_txrm(path: Path, flip: str) -> ProjectionStack:
+def read_txrm(path: Path, flip: Flip) -> ProjectionStack:
     """Read a ``.txrm`` file: angles and distances now, grey values when asked for.
 
     Missing streams are tolerated: without distances or pixel size there is no
@@ -79,21 +82,17 @@ def read_txrm(path: Path, flip: str) -> ProjectionStack:
     needed = rows * columns * dtype.itemsize
     _check_whole(path, sizes, needed)
     frames = [TxrmFrame(path, page, (rows, columns), dtype) for page in range(count)]
-    images = lazy_array(frames)
-    history: tuple[str, ...] = ()
-    if flip != "no":
-        images = images[:, ::-1]
-        history = ("Rows flipped on reading: .txrm files start at the bottom.",)
-    return ProjectionStack(
-        images,
+    stack = ProjectionStack(
+        lazy_array(frames),
         angles[:count].astype(np.float64) if angles.size >= count else None,
         geometry,
         "measured",
         str(path),
-        history,
         exposure_s=_exposures(exposure, count),
         voltage_kv=float(voltage) if voltage and 0 < voltage < 1e4 else None,
     )
+    turn = Turn(rows=flip == "auto")
+    return turn.stack(stack, "on reading: .txrm files start at the bottom")
 
 
 def _exposures(found: NDArray[Any], count: int) -> NDArray[np.float64] | None:

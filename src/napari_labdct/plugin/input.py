@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_labdct.core.turn import Turn
 from napari_labdct.plugin import grid, layers
 from napari_labdct.plugin.choices import LayerChoice
+from napari_labdct.plugin.input_view import FLIPS
 from napari_labdct.plugin.opening import Opener
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class StackInput(QObject):
         view.drop.paths_given.connect(self.opener.open)
         view.layers.chosen.connect(self._show)
         view.scan_given.connect(self._set_scan)
+        view.flip_wanted.connect(self._flip)
         view.stack_wanted.connect(self._stack_singles)
         self.opener.opened.connect(self._opened)
         self.opener.failed.connect(self.failed)
@@ -104,6 +107,7 @@ class StackInput(QObject):
     def _describe(self, event: object = None) -> None:
         """Say what the chosen layer is, and the angle of the projection in view."""
         layer = self.layer
+        self._view.flip.setEnabled(layer is not None)
         if layer is None:
             self._view.set_info(EMPTY, incomplete=False)
             return
@@ -121,6 +125,24 @@ class StackInput(QObject):
             grid.set_scan(self._viewer, self.layer, start, step, pixel_um)
         self._viewer.reset_view()
         self._show()
+
+    def _flip(self, flip: str) -> None:
+        layer = self.layer
+        if layer is None:
+            return
+        marks = [
+            each.name
+            for each in self._viewer.layers
+            if each.name.startswith(f"{layer.name} ") and not layers.is_stack(each)
+        ]
+        if marks:
+            self.failed.emit(
+                f"What is in {' and '.join(marks)} would not turn with the frames: "
+                "remove it, then flip."
+            )
+            return
+        grid.flip(self._viewer, layer, Turn.named(flip))
+        self.said.emit(f"{layer.name}: frames turned ({FLIPS[flip].lower()}).")
 
     def _opened(self, layer: Image) -> None:
         self.choice.select(layer)

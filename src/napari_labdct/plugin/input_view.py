@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QMenu, QVBoxLayout, QWidget
 
 from napari_labdct.plugin.choices import Choice
 from napari_labdct.plugin.dock import button, form, row
 from napari_labdct.plugin.drop import DropBox
+
+FLIPS = {
+    "rows": "Upside down",
+    "columns": "Left and right swapped",
+    "both": "Half a turn",
+}
+"""Ways to turn the frames, and what each is called."""
 
 
 class InputView(QWidget):
     """A drop box, the layers, what the chosen one is, and what its files lack.
 
     Signals: `scan_given` (ω start, ω step [deg], pixel size [µm], 0 when unknown),
-    `stack_wanted`.
+    `flip_wanted` (a key of `FLIPS`), `stack_wanted`.
     """
 
     scan_given = Signal(float, float, float)
+    flip_wanted = Signal(str)
     stack_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.drop = DropBox()
         self.layers = Choice("no projections yet", "The stack to work on.")
+        self.flip = button("Flip", "Turn the frames of the stack and of its results.")
+        menu = QMenu(self.flip)
+        for key, name in FLIPS.items():
+            action = menu.addAction(name)
+            action.triggered.connect(lambda _=False, k=key: self.flip_wanted.emit(k))
+        self.flip.setMenu(menu)
         self.info = QLabel()
         self.info.setWordWrap(True)
         self.start = _number(0.0, 720, "°", "Rotation angle ω of the first projection.")
@@ -51,7 +65,7 @@ class InputView(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.drop)
-        layout.addLayout(form([("Layer", self.layers)]))
+        layout.addLayout(form([("Layer", row(self.layers, self.flip))]))
         for part in (self.info, self.missing, self.singles):
             layout.addWidget(part)
         self.set_info("", incomplete=False)

@@ -325,9 +325,10 @@ class SpotsController(QObject):
             self.naming.start(lambda: spots_grains.job(found, path, stack, crystal))
 
     def _named(self, made: list[Any]) -> None:
-        self.spots.change(made[-1].spots)
+        named, summary = made[-1]
+        self.spots.change(named)
         self._show()
-        self._view.say(spots_grains.summary(made[-1]))
+        self._view.say(summary)
 
     def _removed(self, event: Any) -> None:
         if event.value is self.points.layer:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from napari_labdct.analysis.explain import Explanation
     from napari_labdct.core import ProjectionStack, SpotTable
 
 FAINTEST = 0.01
@@ -61,18 +60,13 @@ def known_spots(path: Path, stack: ProjectionStack, crystal: str) -> SpotTable:
 def job(
     found: SpotTable, path: Path, stack: ProjectionStack, crystal: str
 ) -> Iterator[Any]:
-    """Name found spots by the grains of a file; yields one `Explanation`."""
+    """Name found spots by the grains of a file.
+
+    Yields the named spots once, and what came of it in a sentence or two.
+    """
+    from napari_labdct.analysis.advice import advice
     from napari_labdct.analysis.explain import explain
 
-    yield explain(found, known_spots(path, stack, crystal))
-
-
-def summary(made: Explanation) -> str:
-    """What came of it, in a sentence."""
-    spots, grains = made.spots.frame, made.grains
-    named = int((spots["grain"] >= 0).sum())
-    return (
-        f"{named} of {len(spots)} spots belong to {int((grains['found'] > 0).sum())} "
-        f"of {len(grains)} grains; completeness {grains['completeness'].mean():.0%}, "
-        f"by chance {grains['chance'].mean():.0%}."
-    )
+    made = explain(found, known_spots(path, stack, crystal))
+    hint = advice(made, stack.shape[1:]).sentence
+    yield made.spots, f"{made.summary} {hint}".strip()

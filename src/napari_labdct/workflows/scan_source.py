@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from napari_labdct.core.geometry import Parameters
+from napari_labdct.core.turn import Flip
 from napari_labdct.files import read_stack
 from napari_labdct.files.tiff import SUFFIXES
 
@@ -34,10 +35,10 @@ class ScanSource(Parameters):
     dataset: str | None = Field(
         None, description="Name of the stack inside an HDF5 file."
     )
-    flip: Literal["auto", "yes", "no"] = Field(
+    flip: Flip = Field(
         "auto",
-        description="Turn the frames upside down; auto follows the files' Orientation "
-        "tag.",
+        description="Turn the frames: rows upside down, columns left and right "
+        "swapped, both by half a turn; auto follows the files' Orientation tag.",
     )
 
     def open(self) -> ProjectionStack:
