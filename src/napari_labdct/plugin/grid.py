@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
-    from napari_labdct.core.turn import Turn
-
 SIZE = "napari-labdct pixel size"
 """Where a layer's metadata keeps its effective pixel size [µm], or None for unknown,
 once its scale does not tell."""
@@ -87,15 +85,6 @@ def set_scan(
                 SIZE: size_um if size_um > 0 else size,
             }
     settle(viewer)
-
-
-def flip(viewer: ViewerModel, layer: Image, turn: Turn) -> None:
-    """Turn the frames of a stack, and of its results with it."""
-    for member in _stacks(viewer):
-        if layers.comes_from(member, layer):
-            stack = turn.stack(layers.stack_of(member), "in napari")
-            member.data = turn.images(member.data)
-            member.metadata = {**member.metadata, layers.KEY: stack}
 
 
 def remark(layer: Image) -> str:

@@ -130,18 +130,18 @@ class StackInput(QObject):
         layer = self.layer
         if layer is None:
             return
-        marks = [
-            each.name
-            for each in self._viewer.layers
-            if each.name.startswith(f"{layer.name} ") and not layers.is_stack(each)
-        ]
-        if marks:
+        names = [each.name for each in self._viewer.layers]
+        made = [name for name in names if name.startswith(f"{layer.name} ")]
+        if made:
             self.failed.emit(
-                f"What is in {' and '.join(marks)} would not turn with the frames: "
-                "remove it, then flip."
+                f"{', '.join(made)} would not turn with the frames of {layer.name}: "
+                "remove such layers, then flip."
             )
             return
-        grid.flip(self._viewer, layer, Turn.named(flip))
+        turn = Turn.named(flip)
+        stack = turn.stack(layers.stack_of(layer), "in napari")
+        layer.data = turn.images(layer.data)
+        layer.metadata = {**layer.metadata, layers.KEY: stack}
         self.said.emit(f"{layer.name}: frames turned ({FLIPS[flip].lower()}).")
 
     def _opened(self, layer: Image) -> None:

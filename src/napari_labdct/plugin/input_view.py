@@ -32,7 +32,10 @@ class InputView(QWidget):
         super().__init__(parent)
         self.drop = DropBox()
         self.layers = Choice("no projections yet", "The stack to work on.")
-        self.flip = button("Flip", "Turn the frames of the stack and of its results.")
+        self.flip = button(
+            "Flip",
+            "Turn the frames, where they are stored otherwise than they were seen.",
+        )
         menu = QMenu(self.flip)
         for key, name in FLIPS.items():
             action = menu.addAction(name)
