@@ -162,6 +162,15 @@ def test_exposure_and_drift_are_levelled():
         prepare(ProjectionStack(np.zeros((2, 9, 9))), Preparation(drift=True)).frame(1)
 
 
+def test_hits_are_no_part_of_bins():
+    stack = draw_stack(3, 64, 80)
+    hit = np.array(stack.images)
+    hit[1, 30, 41] += 60 * hit.std()
+    found = prepare(replace(stack, images=hit), Preparation(zingers=True, bin=4))
+    plain = prepare(stack, Preparation(bin=4))
+    np.testing.assert_allclose(found.images, plain.images, rtol=0.05)
+
+
 def test_every_step_is_told_and_no_other(gain):
     stack = draw_stack(9, *SHAPE)
     assert prepare(stack, Preparation()).history == stack.history
@@ -169,7 +178,7 @@ def test_every_step_is_told_and_no_other(gain):
     defects[5, 5:8] = True
     found = prepare(
         replace(stack, exposure_s=np.full(9, 30.0)),
-        Preparation(exposure=True, drift=True, bin=2, bottom=30),
+        Preparation(exposure=True, drift=True, zingers=True, bin=2, bottom=30),
         dark=np.full(SHAPE, 100, np.float32),
         flat=100 + 500 * gain,
         defects=defects,
@@ -181,6 +190,7 @@ def test_every_step_is_told_and_no_other(gain):
         "3 defect pixels",
         "exposure of 30 s",
         "level",
+        "Direct hits replaced",
         "rows 0:30",
         "2 × 2",
     ):

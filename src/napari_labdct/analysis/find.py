@@ -61,7 +61,7 @@ class FindSettings(Parameters):
         description="False alarms a frame that noise alone may cause, on average.",
     )
     scales: tuple[float, ...] = Field(
-        (1.0, 2.0),
+        (1.0, 1.5),
         min_length=1,
         description="Widths of the matched filters, Gaussian σ [px]; the response "
         "of the finest is divided into spots.",

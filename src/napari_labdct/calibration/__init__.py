@@ -16,7 +16,7 @@ from napari_labdct.calibration.statistics import (
     statistics_of,
 )
 from napari_labdct.calibration.temporal import TemporalMedian
-from napari_labdct.calibration.zingers import without_zingers
+from napari_labdct.calibration.zingers import without_zingers, zingers_replaced
 
 __all__ = [
     "FEWEST_FRAMES",
@@ -30,4 +30,5 @@ __all__ = [
     "smooth_background",
     "statistics_of",
     "without_zingers",
+    "zingers_replaced",
 ]

@@ -17,6 +17,9 @@ SHARPNESS = 2 / 3
 """Height over the surroundings' own, above which a pixel is no spot. The centre of
 a Gaussian spot of σ = 1 px stands 0.6 times its surroundings above them."""
 
+BLOCK = 32
+"""Side of the squares over which background and noise are taken as the same [px]."""
+
 DENSE = 0.03
 """Share of suspicious pixels above which medians of all pixels are as quick."""
 
@@ -53,6 +56,37 @@ def without_zingers(units: NDArray[np.float32]) -> NDArray[np.float32]:
     calm = units.copy()
     calm[row[sharp], column[sharp]] = middle[row[sharp] + 1, column[sharp] + 1]
     return calm
+
+
+def zingers_replaced(frame: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A frame without direct hits, by a quick look at its background and noise.
+
+    Parameters
+    ----------
+    frame
+        Grey values, shape (rows, columns).
+
+    Returns
+    -------
+    calm
+        The same grey values with isolated sharp pixels replaced.
+    """
+    rows, columns = frame.shape
+    padded = np.pad(frame, ((0, -rows % BLOCK), (0, -columns % BLOCK)), "reflect")
+    blocks = padded.reshape(padded.shape[0] // BLOCK, BLOCK, -1, BLOCK)
+    # Every fourth pixel tells enough of them.
+    pixels = blocks[:, ::2, :, ::2].swapaxes(1, 2).reshape(*blocks.shape[::2], -1)
+    level = np.median(pixels, axis=2)
+    noise = 1.4826 * np.median(np.abs(pixels - level[..., None]), axis=2)
+    # Where all pixels are alike, as in saturation, any step would be a hit.
+    noise = np.maximum(noise, np.median(noise) / 10) + 1e-6
+    level, noise = (
+        part.repeat(BLOCK, 0).repeat(BLOCK, 1)[:rows, :columns]
+        for part in (level, noise.astype(np.float32))
+    )
+    units = np.asarray((frame - level) / noise, np.float32)
+    calm = without_zingers(units)
+    return np.asarray(np.where(calm == units, frame, calm * noise + level), np.float32)
 
 
 def _everywhere(units: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from napari_labdct.calibration import zingers_replaced
 from napari_labdct.core import InputError
 from napari_labdct.core.geometry import Parameters
 from napari_labdct.preparation.defects import DefectFiller, find_defects
@@ -40,6 +41,11 @@ class Preparation(Parameters):
         description="Bring all frames to the level (median) of the first one: the "
         "tube's output drifts.",
     )
+    zingers: bool = Field(
+        False,
+        description="Replace direct hits of the sensor, which are sharper than any "
+        "spot, by the median of their neighbours.",
+    )
     top: int = Field(0, ge=0, le=32768, description="First row to keep [px].")
     bottom: int | None = Field(
         None, ge=1, le=32768, description="Row after the last to keep [px]."
@@ -67,6 +73,8 @@ class PreparedFrames:
         What each frame is multiplied by for its exposure, shape (P,).
     level
         Median that frames are brought to [grey values]; None to leave it.
+    zingers
+        Whether direct hits are replaced.
     box, side
         Part to keep, and side of the squares that are summed [px].
     """
@@ -76,6 +84,7 @@ class PreparedFrames:
     filler: DefectFiller | None
     factors: NDArray[np.float64]
     level: float | None
+    zingers: bool
     box: tuple[int, int, int, int]
     side: int
     ndim = 3
@@ -107,6 +116,8 @@ class PreparedFrames:
                     "check the dark field, or leave out the drift correction."
                 )
             frame = frame * np.float32(self.level / own)
+        # Where drift and defects are measured, single hits do not count.
+        frame = zingers_replaced(frame) if self.zingers else frame
         return binned(cropped(frame, self.box), self.side)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
@@ -135,8 +146,8 @@ def prepare(
     """Prepare a scan; frames are computed when they are asked for.
 
     The order is that of the physics backwards: dark field, flat field, defects,
-    exposure, drift, then crop and bin. Each step that is done adds its sentence to
-    the history. The result is float32, and its geometry fits the frames.
+    exposure, drift, zingers, then crop and bin. Each step that is done adds its
+    sentence to the history. The result is float32, and its geometry fits the frames.
 
     Parameters
     ----------
@@ -176,7 +187,9 @@ def prepare(
     factors, line = _exposure_factors(stack, steps)
     lines_after = [line] if line else []
     box = _box(steps, shape)
-    frames = PreparedFrames(stack, fields, None, factors, None, box, steps.bin)
+    frames = PreparedFrames(
+        stack, fields, None, factors, None, steps.zingers, box, steps.bin
+    )
     if steps.find_defects:
         spread = np.linspace(0, len(stack) - 1, min(len(stack), _LOOK_AT))
         sample = (frames.corrected(int(index)) for index in np.unique(spread.round()))
@@ -189,6 +202,7 @@ def prepare(
         level = level_of(frames.corrected(0))
         frames = replace(frames, level=level)
         lines += [f"Every frame brought to the level {level:.6g} of the first."]
+    lines += ["Direct hits replaced."] if steps.zingers else []
     geometry = stack.geometry
     if box != (0, shape[0], 0, shape[1]) or steps.bin > 1:
         top, bottom, left, right = box

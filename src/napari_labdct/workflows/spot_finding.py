@@ -262,7 +262,8 @@ def _binned(
     stack: ProjectionStack, settings: FindSettings
 ) -> tuple[ProjectionStack, FindSettings]:
     """The scan with its pixels binned, and settings for it."""
-    small = prepare(stack, Preparation(bin=settings.binning))
+    # In a bin, what is left of a direct hit's track would pass for a spot.
+    small = prepare(stack, Preparation(bin=settings.binning, zingers=True))
     return small, settings.model_copy(update={"binning": 1})
 
 
