@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
-from scipy import ndimage, special
+from scipy import special
 
-from napari_labdct.analysis.binning import binned, unbinned
 from napari_labdct.analysis.candidates import Candidates, spot_table
 from napari_labdct.analysis.detection import (
     Kernel,
@@ -18,18 +17,11 @@ from napari_labdct.analysis.detection import (
 )
 from napari_labdct.analysis.likeness import MODEL, likeness, whereabouts
 from napari_labdct.analysis.regions import connected_to, largest, split_regions
-from napari_labdct.calibration.zingers import without_zingers
 from napari_labdct.core import InputError, SpotTable
 from napari_labdct.core.geometry import Parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-CLEANED_SUPPORT = 0.5
-"""Cleaned grey value, in units of the noise, above which a pixel may be a spot's."""
-
-CLEANED_BLUR = 1.0
-"""Gaussian σ by which a cleaned frame is smoothed before spots are told apart [px]."""
 
 SUPPORT = 2.5
 """Response of the fine filter above which a pixel may belong to a spot."""
@@ -123,10 +115,9 @@ class FindSettings(Parameters):
 
 
 def find_spots(
-    signal: NDArray[np.float32],
+    residual: NDArray[np.float32],
     sigma: NDArray[np.float32],
     *,
-    residual: NDArray[np.float32] | None = None,
     probability: NDArray[np.float32] | None = None,
     mask: NDArray[np.bool_] | None = None,
     settings: FindSettings | None = None,
@@ -139,22 +130,15 @@ def find_spots(
 
     Maxima that noise would reach less often than `settings.false_alarms` times
     a frame are spots: significance is the largest response of matched filters
-    of several widths to the measured frame, in standard deviations of the
-    noise. Where the frame was cleaned, only what is in the cleaned frame can be
-    a spot, and its shape is taken from there; intensity and significance are
-    always measured on the residual.
+    of several widths, in standard deviations of the noise.
 
     Parameters
     ----------
-    signal
-        Grey values above background, shape (rows, columns): a cleaned frame, or
-        the residual itself.
+    residual
+        Measured frame minus background, shape (rows, columns).
     sigma
         Standard deviation of the noise in a pixel, shape (rows, columns) [grey
         values].
-    residual
-        Measured frame minus background, shape (rows, columns); give it where
-        `signal` is a cleaned frame.
     probability
         Probability that a pixel belongs to a spot, 0 to 1, shape (rows,
         columns); where it stays below `settings.least_probability`, there is no
@@ -162,7 +146,8 @@ def find_spots(
     mask
         Pixels to leave out, such as a beam stop's, shape (rows, columns).
     settings
-        How spots are told from noise and from each other.
+        How spots are told from noise and from each other. The frame is taken as it
+        is: scans are binned by `iter_spots`.
     threshold
         Least significance [standard deviations] in place of the one that
         follows from `settings.false_alarms`.
@@ -185,35 +170,21 @@ def find_spots(
         If the arrays differ in shape.
     """
     settings = settings or FindSettings()
-    measured = signal if residual is None else residual
-    given = [a for a in (sigma, residual, probability, mask) if a is not None]
-    if signal.ndim != 2 or any(part.shape != signal.shape for part in given):
+    given = [part for part in (sigma, probability, mask) if part is not None]
+    if residual.ndim != 2 or any(part.shape != residual.shape for part in given):
         raise InputError(
-            f"The frame has shape {signal.shape}, its companions "
+            f"The frame has shape {residual.shape}, its companions "
             f"{', '.join(str(part.shape) for part in given)}: give one shape for all."
         )
-    if settings.binning > 1:
-        table = find_spots(
-            **_binned(signal, sigma, residual, probability, mask, settings.binning),
-            settings=settings.model_copy(update={"binning": 0}),
-            threshold=threshold,
-            by_network=by_network,
-            projection=projection,
-            omega_deg=omega_deg,
-        )
-        return unbinned(table, settings.binning)
-    use = np.ones(signal.shape, bool) if mask is None else ~mask
-    units = measured / sigma
+    use = np.ones(residual.shape, bool) if mask is None else ~mask
+    units = residual / sigma
     if mask is not None:
         units[mask] = 0
     area = int(np.count_nonzero(use))
     if threshold is None:
         threshold = threshold_for(settings.false_alarms, area, settings.kernels)
     fine, best = _significance(units, settings.kernels, use)
-    if residual is None:
-        spots = from_response(fine, best, use, threshold, settings)
-    else:
-        spots = _from_cleaned(signal / sigma, fine, best, use, threshold, settings)
+    spots = from_response(fine, best, use, threshold, settings)
     if by_network:
         spots = spots.only(~spots.sharp(units, settings.point_spread))
     if probability is not None:
@@ -223,7 +194,7 @@ def find_spots(
             sure = (spots.significance > MODEL) & (likely > SURE)
             peaks = spots.peaks(best)
             odds = ALONE * odds + likeness(units, use, peaks, np.flatnonzero(sure))
-            odds += whereabouts(odds, peaks, signal.shape)
+            odds += whereabouts(odds, peaks, residual.shape)
             # Of two that look the same, the brighter is the likelier.
             word = TRUST + odds + np.log(spots.significance / TRUST)
         else:
@@ -240,39 +211,13 @@ def find_spots(
     spots = spots.cut_off(settings.least_area)
     return spot_table(
         spots,
-        measured,
+        residual,
         sigma,
         use,
         probability=probability,
         projection=projection,
         omega_deg=omega_deg,
     )
-
-
-def _binned(
-    signal: NDArray[np.float32],
-    sigma: NDArray[np.float32],
-    residual: NDArray[np.float32] | None,
-    probability: NDArray[np.float32] | None,
-    mask: NDArray[np.bool_] | None,
-    size: int,
-) -> dict[str, Any]:
-    """Arguments of `find_spots` for a binned frame."""
-
-    def calm(image: NDArray[np.float32]) -> NDArray[np.float32]:
-        # In a bin, one hot pixel would pass for a spot.
-        rest = without_zingers(image / sigma) * sigma
-        return binned(rest if mask is None else np.where(mask, 0, rest), size, "sum")
-
-    return {
-        "signal": calm(signal) if residual is None else binned(signal, size, "sum"),
-        "sigma": binned(sigma, size, "quadrature"),
-        "residual": None if residual is None else calm(residual),
-        "probability": None
-        if probability is None
-        else binned(probability, size, "maximum"),
-        "mask": None if mask is None else binned(mask, size, "maximum"),
-    }
 
 
 def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -328,24 +273,3 @@ def from_response(
     height[wide[spot]] = best.ravel()[pixels][wide[spot]]
     cut[wide], blur[wide] = score[wide] / 2, max(settings.scales)
     return Candidates(pixels, spot, height, score, core, cut, blur, score)
-
-
-def _from_cleaned(
-    landscape: NDArray[np.float32],
-    fine: NDArray[np.float32],
-    best: NDArray[np.float32],
-    use: NDArray[np.bool_],
-    threshold: float,
-    settings: FindSettings,
-) -> Candidates:
-    """Candidate spots of a cleaned frame that the measured frame confirms."""
-    pixels = connected_to(best > threshold, use & (landscape > CLEANED_SUPPORT))
-    # Networks leave grain on bright spots, which must not split them.
-    smooth = ndimage.gaussian_filter(landscape, CLEANED_BLUR, truncate=3)
-    spot = split_regions(smooth, pixels, depth=2.0, contrast=settings.valley, least=2.0)
-    height = landscape.ravel()[pixels].astype(np.float64)
-    core, score = (largest(part.ravel()[pixels], spot) for part in (fine, best))
-    cut = np.maximum(settings.peak_fraction * largest(height, spot), CLEANED_SUPPORT)
-    blur = np.zeros(core.size)
-    found = Candidates(pixels, spot, height, score, core, cut, blur, score)
-    return found.only(score >= threshold)

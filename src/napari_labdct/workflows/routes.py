@@ -8,8 +8,7 @@ from pydantic import Field
 
 from napari_labdct.analysis.bands import find_in_band
 from napari_labdct.analysis.conventional import ConventionalSettings, iter_conventional
-from napari_labdct.analysis.find import FindSettings, find_spots
-from napari_labdct.analysis.trust import judging_sigma
+from napari_labdct.analysis.find import FindSettings
 from napari_labdct.calibration import measure_frame
 from napari_labdct.core import InputError, ProjectionStack, SpotTable
 from napari_labdct.core.geometry import Parameters
@@ -126,31 +125,19 @@ def _single(
     way: Way,
 ) -> SpotTable:
     """Spots of one frame about whose scan nothing is known."""
-    omega = float(stack.omega[index])
-    frame = stack.frame(index)
-    if route == "network-single":
-        alone = ProjectionStack(
-            frame[None], stack.omega[index : index + 1], stack.geometry
-        )
-        (table,) = iter_spots(alone, denoiser, way.find)
+    omega, frame = stack.omega[index : index + 1], stack.frame(index)
+    if route in ("raw", "network-single"):
+        network = denoiser if route == "network-single" else None
+        alone = ProjectionStack(frame[None], omega, stack.geometry)
+        (table,) = iter_spots(alone, network, way.find)
         return SpotTable(table.frame.assign(projection=index))
-    known = measure_frame(frame)
-    if route == "raw":
-        return find_spots(
-            frame - known.background,
-            judging_sigma(known),
-            mask=shadow_of(stack),
-            settings=way.find,
-            projection=index,
-            omega_deg=omega,
-        )
     return find_in_band(
         frame,
         route,  # type: ignore[arg-type]  # checked against ROUTES
         sigma=way.band_sigma,
-        statistics=known,
+        statistics=measure_frame(frame),
         mask=shadow_of(stack),
         settings=way.find,
         projection=index,
-        omega_deg=omega,
+        omega_deg=float(omega[0]),
     )
