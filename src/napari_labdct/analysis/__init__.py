@@ -1,5 +1,6 @@
 """Spots found, matched and measured; line profiles; quality."""
 
+from napari_labdct.analysis.advice import Advice, advice
 from napari_labdct.analysis.bands import find_in_band
 from napari_labdct.analysis.candidates import FOUND_COLUMNS
 from napari_labdct.analysis.conventional import (
@@ -15,12 +16,14 @@ from napari_labdct.analysis.scan import line_profile, profile_peaks
 
 __all__ = [
     "FOUND_COLUMNS",
+    "Advice",
     "ConventionalSettings",
     "Explanation",
     "FindSettings",
     "IndexedScore",
     "Protocol",
     "Score",
+    "advice",
     "conventional_spots",
     "explain",
     "find_in_band",

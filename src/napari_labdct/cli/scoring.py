@@ -201,7 +201,7 @@ def identify(
     ] = Path("identified"),
 ) -> None:
     """Say which reflection of which grain every spot is, and what is missing."""
-    from napari_labdct.analysis.advice import advice
+    from napari_labdct.analysis import advice
     from napari_labdct.core import Geometry, counted
     from napari_labdct.files import (
         make_folder,

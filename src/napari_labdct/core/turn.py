@@ -35,9 +35,8 @@ class Turn:
     @property
     def name(self) -> str:
         """What `named` makes this turn of."""
-        return {(True, False): "rows", (False, True): "columns"}.get(
-            (self.rows, self.columns), "both" if self.rows else "no"
-        )
+        names = {"rows": "rows", "columns": "columns", "rows and columns": "both"}
+        return names.get(self.words, "no")
 
     def after(self, first: Turn) -> Turn:
         """Both turns, one after the other, as one."""

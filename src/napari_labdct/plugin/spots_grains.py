@@ -64,7 +64,7 @@ def job(
 
     Yields the named spots once, and what came of it in a sentence or two.
     """
-    from napari_labdct.analysis.advice import advice
+    from napari_labdct.analysis import advice
     from napari_labdct.analysis.explain import explain
 
     made = explain(found, known_spots(path, stack, crystal))
