@@ -213,7 +213,7 @@ def _is_near(
         return np.zeros(len(spots), bool)
     tree = cKDTree(_places(reflections, reach))
     apart = tree.query(_places(spots, reach), distance_upper_bound=reach)[0]
-    return np.isfinite(apart)
+    return np.asarray(np.isfinite(apart), np.bool_)
 
 
 @dataclass(frozen=True)

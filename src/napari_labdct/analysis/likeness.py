@@ -8,7 +8,7 @@ frame shows is no spot, the next candidate is hardly one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage, special
@@ -154,7 +154,7 @@ def _squares(image: NDArray[np.float32], pixels: Indices) -> NDArray[np.float32]
     return squares[row, column]
 
 
-def _looks(squares: NDArray[np.float32]) -> Floats:
+def _looks(squares: NDArray[np.floating[Any]]) -> Floats:
     """Share of the light in a wide spot, length, and log significance, shape (S, 3)."""
     offset = np.arange(-REACH, REACH + 1)
     round_ = [np.exp(-(offset**2) / (2 * width**2)) for width in WIDTHS]

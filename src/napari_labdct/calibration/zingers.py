@@ -76,13 +76,13 @@ def zingers_replaced(frame: NDArray[np.float32]) -> NDArray[np.float32]:
     blocks = padded.reshape(padded.shape[0] // BLOCK, BLOCK, -1, BLOCK)
     # Every fourth pixel tells enough of them.
     pixels = blocks[:, ::2, :, ::2].swapaxes(1, 2).reshape(*blocks.shape[::2], -1)
-    level = np.median(pixels, axis=2)
-    noise = 1.4826 * np.median(np.abs(pixels - level[..., None]), axis=2)
+    middle = np.median(pixels, axis=2)
+    spread = 1.4826 * np.median(np.abs(pixels - middle[..., None]), axis=2)
     # Where all pixels are alike, as in saturation, any step would be a hit.
-    noise = np.maximum(noise, np.median(noise) / 10) + 1e-6
+    spread = np.maximum(spread, np.median(spread) / 10) + 1e-6
     level, noise = (
-        part.repeat(BLOCK, 0).repeat(BLOCK, 1)[:rows, :columns]
-        for part in (level, noise.astype(np.float32))
+        part.astype(np.float32).repeat(BLOCK, 0).repeat(BLOCK, 1)[:rows, :columns]
+        for part in (middle, spread)
     )
     units = np.asarray((frame - level) / noise, np.float32)
     calm = without_zingers(units)

@@ -144,6 +144,10 @@ def refine_geometry(
     start = _values(geometry, np.zeros(3), free)
     values, before, reach = start, np.nan, tolerance
     fit = None
+
+    def misfit(x: NDArray[np.float64], pairs: _Pairs) -> NDArray[np.float64]:
+        return pairs.misfit(*_applied(geometry, x, free), lattice, omega)
+
     for _ in range(rounds):
         here, offset = _applied(geometry, values, free)
         moved = _shifted(grains, offset)
@@ -152,13 +156,12 @@ def refine_geometry(
         before = matched.spots.frame["distance_px"].median() if fit is None else before
         pairs = _Pairs.of(matched, lattice)
         fit = optimize.least_squares(
-            lambda x, pairs=pairs: pairs.misfit(  # type: ignore[misc]  # bound now
-                *_applied(geometry, x, free), lattice, omega
-            ),
+            misfit,
             values,
+            args=(pairs,),
             loss="soft_l1",
             f_scale=0.5,
-            x_scale=[REFINABLE[name][1] for name in free],
+            x_scale=np.array([REFINABLE[name][1] for name in free]),
         )
         values = fit.x
         scatter = 1.4826 * float(np.median(np.abs(fit.fun)))

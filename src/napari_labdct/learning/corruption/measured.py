@@ -108,7 +108,8 @@ def draw_scene(
     shadow = background.shadows(rng, view)
     streaks = background.static_streaks(rng, view)
     streaks = streaks * noise * float(_log_uniform(rng, 0.5, 12))
-    fixed = artefacts.hot_pixels(rng, (shape[0], shape[1]), rng.choice([0, 3e-5, 1e-4]))
+    hot = float(rng.choice([0, 3e-5, 1e-4]))
+    fixed = artefacts.hot_pixels(rng, (shape[0], shape[1]), hot)
     spots = bright_as(clean, rng, look, noise) * shadow
     still = (level + streaks) * shadow  # what stays while the sample turns
 
