@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from napari_labdct.analysis import explain
-from napari_labdct.analysis.advice import TURNS, advice, turned
+from napari_labdct.analysis.advice import advice, turned
 from napari_labdct.core import InputError, SpotTable
-from napari_labdct.core.turn import Turn
+from napari_labdct.core.turn import TURNS, Turn
 
 
 def spots(projection, row, column, **more):

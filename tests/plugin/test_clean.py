@@ -280,6 +280,17 @@ def test_frames_can_be_turned(viewer, view, controller, layer, wait, choice):
     np.testing.assert_array_equal(layer.data, turned)
 
 
+def test_turning_ends_what_has_begun_on_other_frames(
+    viewer, view, controller, layer, wait
+):
+    controller.start()
+    view.input.flip_wanted.emit("rows")
+    wait(lambda: not controller.task.state.is_busy)
+    finish(controller, wait)
+    cleaned, difference = viewer.layers[1:]
+    np.testing.assert_allclose(cleaned.data + difference.data, layer.data)
+
+
 def test_frames_dropped_on_the_canvas_can_be_made_one_stack(
     viewer, view, controller, frames, wait
 ):

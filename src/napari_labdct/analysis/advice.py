@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from napari_labdct.analysis.explain import explain
 from napari_labdct.core import SpotTable
-from napari_labdct.core.turn import Turn
+from napari_labdct.core.turn import TURNS, Turn
 
 if TYPE_CHECKING:
     from napari_labdct.analysis.explain import Explanation
 
 NO_BETTER = 0.1
 """Completeness, chance taken off, up to which something is wrong with the set-up."""
-
-TURNS = {
-    "rows": "upside down",
-    "columns": "left to right",
-    "both": "by half a turn",
-}
 
 
 class Advice(NamedTuple):
@@ -66,7 +60,7 @@ def advice(made: Explanation, shape: tuple[int, int], tolerance: float = 2.5) ->
     if best > max(NO_BETTER, 2 * made.net_completeness):
         return Advice(
             "The grains explain hardly more spots than chance would, but "
-            f"{best:.0%} of their reflections are found if the frames are turned "
+            f"{best:.0%} of their reflections are found if the frames are turned: "
             f"{TURNS[flip]}.",
             Turn.named(flip),
         )

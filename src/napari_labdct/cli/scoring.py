@@ -277,11 +277,11 @@ def identify(
 
 def _turn_of(scan: "ProjectionStack", path: Path, reading: Values) -> "Turn":
     """How the frames were turned on reading, by comparison with how they are stored."""
-    from napari_labdct.core.turn import Turn
+    from napari_labdct.core.turn import TURNS, Turn
 
     stored = read(path, reading | {"flip": "no"}).frame(0)
-    turns = (Turn.named(name) for name in ("no", "rows", "columns", "both"))
-    same = (t for t in turns if (t.images(stored) == scan.frame(0)).all())
+    turns = map(Turn.named, TURNS)
+    same = (turn for turn in turns if (turn.images(stored) == scan.frame(0)).all())
     return next(same, Turn())
 
 

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 Flip = Literal["auto", "no", "rows", "columns", "both"]
 """What to do with frames on reading; `Turn.named` tells what each means."""
 
+TURNS = {
+    "rows": "upside down",
+    "columns": "left and right swapped",
+    "both": "half a turn",
+}
+"""Ways to turn frames, by their name in `Flip`, and what each is called."""
+
 
 @dataclass(frozen=True)
 class Turn:

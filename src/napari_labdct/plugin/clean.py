@@ -86,6 +86,7 @@ class CleanController(QObject):
         view.closed.connect(self.close)
         view.destroyed.connect(self.close)
         self.input.chosen.connect(self._update)
+        self.input.turned.connect(self._forget)  # what has begun is of other frames
         self.input.said.connect(view.say)
         self.input.failed.connect(self._trouble)
         self.model.chosen.connect(self._update)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_labdct.core.turn import Turn
+from napari_labdct.core.turn import TURNS, Turn
 from napari_labdct.plugin import grid, layers
 from napari_labdct.plugin.choices import LayerChoice
-from napari_labdct.plugin.input_view import FLIPS
 from napari_labdct.plugin.opening import Opener
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def single_frames(viewer: ViewerModel) -> list[Image]:
 class StackInput(QObject):
     """The stack that the user chose.
 
-    Signals: `chosen` (nothing), `said` and `failed` (one sentence).
+    Signals: `chosen`, `turned` (nothing), `said` and `failed` (one sentence).
 
     Parameters
     ----------
@@ -60,6 +59,7 @@ class StackInput(QObject):
     """
 
     chosen = Signal()
+    turned = Signal()
     said = Signal(str)
     failed = Signal(str)
 
@@ -101,13 +101,13 @@ class StackInput(QObject):
             event.disconnect(self._layers_changed)
 
     def _show(self, *_: object) -> None:
+        self._view.flip.setEnabled(self.layer is not None)
         self._describe()
         self.chosen.emit()
 
     def _describe(self, event: object = None) -> None:
         """Say what the chosen layer is, and the angle of the projection in view."""
         layer = self.layer
-        self._view.flip.setEnabled(layer is not None)
         if layer is None:
             self._view.set_info(EMPTY, incomplete=False)
             return
@@ -142,7 +142,8 @@ class StackInput(QObject):
         stack = turn.stack(layers.stack_of(layer), "in napari")
         layer.data = turn.images(layer.data)
         layer.metadata = {**layer.metadata, layers.KEY: stack}
-        self.said.emit(f"{layer.name}: frames turned ({FLIPS[flip].lower()}).")
+        self.turned.emit()
+        self.said.emit(f"{layer.name}: frames turned ({TURNS[flip]}).")
 
     def _opened(self, layer: Image) -> None:
         self.choice.select(layer)

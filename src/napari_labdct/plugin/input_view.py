@@ -5,23 +5,17 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QMenu, QVBoxLayout, QWidget
 
+from napari_labdct.core.turn import TURNS
 from napari_labdct.plugin.choices import Choice
 from napari_labdct.plugin.dock import button, form, row
 from napari_labdct.plugin.drop import DropBox
-
-FLIPS = {
-    "rows": "Upside down",
-    "columns": "Left and right swapped",
-    "both": "Half a turn",
-}
-"""Ways to turn the frames, and what each is called."""
 
 
 class InputView(QWidget):
     """A drop box, the layers, what the chosen one is, and what its files lack.
 
     Signals: `scan_given` (ω start, ω step [deg], pixel size [µm], 0 when unknown),
-    `flip_wanted` (a key of `FLIPS`), `stack_wanted`.
+    `flip_wanted` (a key of `TURNS`), `stack_wanted`.
     """
 
     scan_given = Signal(float, float, float)
@@ -37,8 +31,8 @@ class InputView(QWidget):
             "Turn the frames, where they are stored otherwise than they were seen.",
         )
         menu = QMenu(self.flip)
-        for key, name in FLIPS.items():
-            action = menu.addAction(name)
+        for key, name in TURNS.items():
+            action = menu.addAction(name.capitalize())
             action.triggered.connect(lambda _=False, k=key: self.flip_wanted.emit(k))
         self.flip.setMenu(menu)
         self.info = QLabel()

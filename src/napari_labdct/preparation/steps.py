@@ -116,7 +116,7 @@ class PreparedFrames:
                     "check the dark field, or leave out the drift correction."
                 )
             frame = frame * np.float32(self.level / own)
-        # Where drift and defects are measured, single hits do not count.
+        # Not in `corrected`: defects are found by what would be replaced here.
         frame = zingers_replaced(frame) if self.zingers else frame
         return binned(cropped(frame, self.box), self.side)
 
