@@ -113,6 +113,19 @@ def test_spots_of_a_cleaned_stack_are_refused(scan, tmp_path, capsys):
     assert "cleaned already" in error
 
 
+def test_a_matlab_table_without_angles_is_refused_before_the_work(
+    scan, tmp_path, capsys
+):
+    blind = tmp_path / "blind.tif"
+    tifffile.imwrite(
+        blind, np.asarray(read_stack(scan).images), photometric="minisblack"
+    )
+    words = ["--out", tmp_path / "s.mat", "--model", "none"]
+    assert "give the scan's start and step" in fails(capsys, "spots", blind, *words)
+    assert not list(tmp_path.glob("s.mat*"))
+    assert labdct("spots", blind, *words, "--omega-step", 2) == 0
+
+
 def test_profile_through_two_stacks(scan, tmp_path, small_stack):
     labdct("clean", scan, "--out", tmp_path / "cleaned.tif")
     out = tmp_path / "p.csv"

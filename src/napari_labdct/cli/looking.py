@@ -54,10 +54,15 @@ def spots(
     on what was measured. Stopped or killed, the same command goes on where it was.
     """
     from napari_labdct.analysis.find import FindSettings
+    from napari_labdct.files.grainrecon import step_of
+    from napari_labdct.files.spots import MATLAB
     from napari_labdct.workflows.jobs import SpotsJob
 
     settings = validated(FindSettings, find)
     files = outputs_of(stack, out, "_spots.csv")
+    for path, file in zip(stack, files, strict=True):
+        if file.suffix.lower() in MATLAB:  # better now than after all frames
+            step_of(read(path, reading))
     with place(workers, scheduler) as pool:
         for path, file in zip(stack, files, strict=True):
             job = SpotsJob(

@@ -54,6 +54,25 @@ TABLE = "labdct_spots"
 """Variable that holds the whole spot table, a field a column."""
 
 
+def step_of(stack: ProjectionStack) -> float:
+    """Angle from one projection to the next [deg], by which GrainRecon counts.
+
+    Raises
+    ------
+    InputError
+        If the angles are unknown or their steps differ.
+    """
+    omega, count = stack.omega, len(stack)
+    step = float(omega[1] - omega[0]) if count > 1 else 1.0
+    if not np.allclose(omega, omega[0] + step * np.arange(count), atol=1e-3):
+        raise InputError(
+            f"The angles of {stack.source or 'the scan'} are unknown or not evenly "
+            "spaced, and GrainRecon counts them by start and step: give the scan's "
+            "start and step."
+        )
+    return step
+
+
 def write_matlab(frame: pd.DataFrame, path: Path, stack: ProjectionStack) -> None:
     """Write spots for GrainRecon, with the whole table beside them.
 
@@ -68,15 +87,7 @@ def write_matlab(frame: pd.DataFrame, path: Path, stack: ProjectionStack) -> Non
     from scipy.io import savemat
 
     count, rows, columns = stack.shape
-    omega = stack.omega
-    step = float(omega[1] - omega[0]) if count > 1 else 1.0
-    even = omega[0] + step * np.arange(count)
-    if not np.allclose(omega, even, atol=1e-3):
-        raise InputError(
-            f"The angles of {stack.source or 'the scan'} are unknown or not evenly "
-            "spaced, and GrainRecon counts them by start and step: give the scan's "
-            "start and step."
-        )
+    omega, step = stack.omega, step_of(stack)
     spots, masks, grey = (np.empty((1, count), object) for _ in range(3))
     for index in range(count):
         here = frame[frame["projection"] == index]
