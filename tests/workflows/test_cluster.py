@@ -167,3 +167,20 @@ class Waiting(list):
     """Futures in turn."""
 
     add = list.append
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "device"),
+    [(0, 2, "cuda:0"), (3, 2, "cuda:1"), (0, 1, None), (1, 0, None), ("far", 2, None)],
+)
+def test_every_process_takes_a_gpu_of_its_own(monkeypatch, name, gpus, device):
+    """Workers that a cluster has named see to their GPUs themselves."""
+    import distributed
+    import torch
+
+    from napari_labdct.workflows.cluster import _own_device
+
+    worker = type("Worker", (), {"name": name})
+    monkeypatch.setattr(distributed, "get_worker", lambda: worker)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert _own_device() == device
