@@ -183,4 +183,4 @@ def test_every_process_takes_a_gpu_of_its_own(monkeypatch, name, gpus, device):
     worker = type("Worker", (), {"name": name})
     monkeypatch.setattr(distributed, "get_worker", lambda: worker)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    assert _own_device() == device
+    assert cluster._own_device() == device
