@@ -178,8 +178,6 @@ def test_every_process_takes_a_gpu_of_its_own(monkeypatch, name, gpus, device):
     import distributed
     import torch
 
-    from napari_labdct.workflows.cluster import _own_device
-
     worker = type("Worker", (), {"name": name})
     monkeypatch.setattr(distributed, "get_worker", lambda: worker)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
