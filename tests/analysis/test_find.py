@@ -73,6 +73,41 @@ def test_the_error_of_the_snr_is_how_far_it_scatters():
     assert np.nanmedian(scatter / np.nanmedian(error, axis=0)) == pytest.approx(1, 0.2)
 
 
+def pair(apart, heights, width=1.5, seed=0):
+    """Spots of a frame with two blobs side by side, a spot wide each."""
+    row, column = np.mgrid[:64, :64]
+    lit = sum(
+        height * np.exp(-((row - 32) ** 2 + (column - c) ** 2) / (2 * width**2))
+        for height, c in zip(heights, (32 - apart / 2, 32 + apart / 2), strict=True)
+    )
+    frame = 10 * (lit + noise(lit.shape, np.random.default_rng(seed)))
+    found = find_spots(frame.astype(np.float32), SIGMA[:64, :64]).frame
+    return found[found["significance"] > 8].sort_values("column_px")
+
+
+def test_spots_without_a_valley_between_them_are_told_apart_by_their_crests():
+    for seed in range(5):
+        found = pair(5.6, (30, 10), seed=seed)
+        assert len(found) == 2
+        np.testing.assert_allclose(found["column_px"], [29.2, 34.8], atol=0.6)
+    assert len(pair(2, (20, 15))) == 1
+
+
+def test_structure_of_wide_and_of_bright_spots_does_not_part_them():
+    rng = np.random.default_rng(3)
+    row, column = np.mgrid[:64, :64]
+    disc = ndimage.gaussian_filter(
+        (np.hypot(row - 32, column - 32) < 9).astype(float), 1.5
+    )
+    rough = 1 + 0.1 * ndimage.gaussian_filter(rng.normal(size=disc.shape), 1.5) / 0.19
+    lit = 30 * disc * rough
+    photons = noise(lit.shape, rng) * np.sqrt(1 + lit / 20)
+    frame = (10 * (lit + photons)).astype(np.float32)
+    assert len(find_spots(frame, SIGMA[:64, :64])) == 1
+    # A faint shoulder of a bright spot is its own.
+    assert len(pair(4.5, (300, 12))) == 1
+
+
 def test_arcs_are_measured_as_one_spot():
     rng = np.random.default_rng(1)
     found, truth, score = drawn(

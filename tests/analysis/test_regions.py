@@ -97,3 +97,29 @@ def test_largest_and_connected_to():
     wanted[1, 4] = wanted[2, 2] = True
     wanted[2, 0] = True
     assert connected_to(wanted, support).tolist() == [4, 9, 12]
+
+
+def test_regions_are_divided_further_without_being_joined():
+    land = hills([(30, 20), (30, 32), (30, 60)], [10, 8, 6])
+    pixels = np.flatnonzero(land > 1e-6)
+    half = (pixels % land.shape[1] > 40).astype(np.intp)
+    region = split_regions(land, pixels, depth=1, contrast=0, least=0, within=half)
+    assert len(np.unique(region)) == 3
+    for one in np.unique(region):
+        assert len(np.unique(half[region == one])) == 1
+    whole = split_regions(land, pixels, depth=99, contrast=0, least=0, within=half)
+    assert np.array_equal(whole, half)
+
+
+@pytest.mark.parametrize(
+    ("rule", "regions"),
+    [
+        ({"contrast": 0.05}, 2),
+        ({"contrast": 0.2}, 1),
+        ({"structure": 0.05}, 2),
+        ({"structure": 0.2}, 1),
+    ],
+)
+def test_a_hill_must_rise_by_a_part_of_the_light(rule, regions):
+    land = hills([(30, 30), (30, 42)], [10, 8])
+    assert count(land, light=5 * land, **rule) == regions

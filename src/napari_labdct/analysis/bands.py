@@ -8,7 +8,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from napari_labdct.analysis.candidates import spot_table
-from napari_labdct.analysis.detection import Kernel, threshold_for
+from napari_labdct.analysis.detection import Kernel, Response, threshold_for
 from napari_labdct.analysis.find import FindSettings, from_response
 from napari_labdct.calibration import FrameStatistics, measure_frame
 
@@ -170,7 +170,7 @@ def find_in_band(
     threshold = threshold_for(
         settings.false_alarms, int(np.count_nonzero(use)), (Kernel(grain, grain),)
     )
-    found = from_response(response, response, use, threshold, settings)
+    found = from_response(Response(response, response), use, threshold, settings)
     found = found.only(~found.sharp(units, settings.point_spread))
     found = found.cut_off(settings.least_area)
     return spot_table(

@@ -90,6 +90,45 @@ def matched_filters(
         yield response
 
 
+class Response(NamedTuple):
+    """What matched filters say of a frame, shape (rows, columns) each.
+
+    Attributes
+    ----------
+    fine, best
+        Response of the finest filter and the largest of all [standard deviations
+        of the noise].
+    crests
+        What the finest filter sees beyond the next wider one, in units of its own
+        noise: two spots that run into one in the response have a crest each. None
+        with one filter.
+    """
+
+    fine: NDArray[np.float32]
+    best: NDArray[np.float32]
+    crests: NDArray[np.float32] | None = None
+
+
+def respond(
+    units: NDArray[np.float32],
+    shapes: Sequence[Kernel],
+    use: NDArray[np.bool_] | None = None,
+) -> Response:
+    """Ask all filters about a frame; parameters as in `matched_filters`."""
+    responses = matched_filters(units, shapes, use)
+    fine = next(responses)
+    best, crests = fine, None
+    for shape, response in zip(shapes[1:], responses, strict=True):
+        if crests is None and shape.across > shapes[0].across:
+            # From unit noise to unit gain, so that even light cancels.
+            crests = fine * np.float32(shape.across / shapes[0].across)
+            crests -= response
+            crests *= np.float32(1 / max(robust_spread(crests, use), 0.1))
+            np.maximum(crests, 0, out=crests)
+        best = np.maximum(best, response, out=response)
+    return Response(fine, best, crests)
+
+
 def _transfer(
     shape: Kernel, down: NDArray[np.float64], across: NDArray[np.float64]
 ) -> NDArray[np.float32]:

@@ -11,12 +11,18 @@ from scipy import special
 from napari_labdct.analysis.candidates import Candidates, spot_table
 from napari_labdct.analysis.detection import (
     Kernel,
+    Response,
     kernels,
-    matched_filters,
+    respond,
     threshold_for,
 )
 from napari_labdct.analysis.likeness import MODEL, likeness, whereabouts
-from napari_labdct.analysis.regions import connected_to, largest, split_regions
+from napari_labdct.analysis.regions import (
+    connected_to,
+    largest,
+    maxima,
+    split_regions,
+)
 from napari_labdct.core import InputError, SpotTable
 from napari_labdct.core.geometry import Parameters
 
@@ -38,6 +44,17 @@ SURE = 0.9
 ALONE = 0.5
 """Part of its log-odds that the network's word counts where nothing is known about the
 scan: the likeliest pixel is the largest of many, and a spot's look is judged anew."""
+
+CREST = 3.5
+"""Least rise of a crest between touching spots [standard deviations]."""
+
+SHOULDER = 1 / 3
+"""Least rise of a crest as a part of the significance there: light that is spread out
+has crests of its own."""
+
+STRUCTURE = 0.1
+"""Least rise beside a brighter spot as a part of its significance: the images of grains
+are not smooth."""
 
 WIDE = 0.7
 """Part of the significance below which the fine filter does not show a spot."""
@@ -92,7 +109,7 @@ class FindSettings(Parameters):
         ge=0,
         lt=1,
         description="Touching spots are split where the valley between them is at "
-        "least this part of the lower peak deep.",
+        "least this part of the lower peak deep, or where both have a crest.",
     )
     least_area: int = Field(1, ge=1, le=10000, description="Smallest spot [px].")
     least_probability: float = Field(
@@ -183,8 +200,8 @@ def find_spots(
     area = int(np.count_nonzero(use))
     if threshold is None:
         threshold = threshold_for(settings.false_alarms, area, settings.kernels)
-    fine, best = _significance(units, settings.kernels, use)
-    spots = from_response(fine, best, use, threshold, settings)
+    response = respond(units, settings.kernels, use)
+    spots = from_response(response, use, threshold, settings)
     if by_network:
         spots = spots.only(~spots.sharp(units, settings.point_spread))
     if probability is not None:
@@ -192,7 +209,7 @@ def find_spots(
         odds = _log_odds(likely)
         if by_network:
             sure = (spots.significance > MODEL) & (likely > SURE)
-            peaks = spots.peaks(best)
+            peaks = spots.peaks(response.best)
             odds = ALONE * odds + likeness(units, use, peaks, np.flatnonzero(sure))
             odds += whereabouts(odds, peaks, residual.shape)
             # Of two that look the same, the brighter is the likelier.
@@ -226,21 +243,8 @@ def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.log(within / (1 - within)), np.float64)
 
 
-def _significance(
-    units: NDArray[np.float32], shapes: tuple[Kernel, ...], use: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Response of the finest filter, and the largest of all."""
-    responses = matched_filters(units, shapes, use)
-    fine = next(responses)
-    best = fine.copy()
-    for response in responses:
-        np.maximum(best, response, out=best)
-    return fine, best
-
-
 def from_response(
-    fine: NDArray[np.float32],
-    best: NDArray[np.float32],
+    response: Response,
     use: NDArray[np.bool_],
     threshold: float,
     settings: FindSettings,
@@ -249,9 +253,8 @@ def from_response(
 
     Parameters
     ----------
-    fine, best
-        Response of the finest filter and the largest of all, in standard
-        deviations of the noise, shape (rows, columns).
+    response
+        Of the matched filters.
     use
         Pixels that may belong to spots, shape (rows, columns).
     threshold
@@ -259,11 +262,14 @@ def from_response(
     settings
         How spots are told from each other.
     """
+    fine, best, crests = response
     strong = use & (best > threshold)
     pixels = connected_to(strong, use & (fine > SUPPORT) | strong)
     spot = split_regions(
         fine, pixels, depth=3.0, contrast=settings.valley, least=threshold
     )
+    if crests is not None:
+        spot = _parted(pixels, spot, crests, fine, settings)
     height = fine.ravel()[pixels].astype(np.float64)
     core, score = largest(height, spot), largest(best.ravel()[pixels], spot)
     cut = np.maximum(settings.peak_fraction * core, SUPPORT)
@@ -273,3 +279,45 @@ def from_response(
     height[wide[spot]] = best.ravel()[pixels][wide[spot]]
     cut[wide], blur[wide] = score[wide] / 2, max(settings.scales)
     return Candidates(pixels, spot, height, score, core, cut, blur, score)
+
+
+def _parted(
+    pixels: NDArray[np.intp],
+    spot: NDArray[np.intp],
+    crests: NDArray[np.float32],
+    fine: NDArray[np.float32],
+    settings: FindSettings,
+) -> NDArray[np.intp]:
+    """Spots that have run into one, each with its own crest, told apart.
+
+    Parameters
+    ----------
+    pixels, spot
+        Flat index of every pixel, ascending, and the number of its spot, shape (N,).
+    crests, fine
+        As in `Response`.
+    settings
+        How spots are told from each other.
+
+    Returns
+    -------
+    spot
+        Number of each pixel's spot (0, 1, …), shape (N,).
+    """
+    count = int(spot.max(initial=-1)) + 1
+    tops = np.bincount(spot[maxima(crests, pixels, CREST)], minlength=count)
+    several = np.flatnonzero((tops > 1)[spot])
+    parts = split_regions(
+        crests,
+        pixels[several],
+        depth=CREST,
+        contrast=max(SHOULDER, settings.valley),
+        least=CREST,
+        within=spot[several],
+        light=fine,
+        structure=STRUCTURE,
+    )
+    apart = spot.copy()
+    apart[several] = count + parts
+    present = np.bincount(apart) > 0
+    return (np.cumsum(present) - 1)[apart]

@@ -18,6 +18,9 @@ def split_regions(
     depth: float,
     contrast: float,
     least: float,
+    within: NDArray[np.intp] | None = None,
+    light: NDArray[np.float32] | None = None,
+    structure: float = 0.0,
 ) -> NDArray[np.intp]:
     """Divide pixels into one region for each significant maximum.
 
@@ -35,9 +38,15 @@ def split_regions(
     depth
         Least rise of a maximum above the saddle to a higher one.
     contrast
-        Least rise as a fraction of the maximum.
+        Least rise as a fraction of the light at the maximum.
     least
         Least height of a maximum that stays separate from a higher one.
+    within
+        Regions that are divided further, shape (N,); one by default.
+    light
+        How bright the pixels are, shape (rows, columns); the landscape by default.
+    structure
+        Least rise as a fraction of the light at the higher maximum.
 
     Returns
     -------
@@ -59,10 +68,14 @@ def split_regions(
     # One more entry stands for everything outside.
     padded = np.append(rank, -1)
     forward = (1, width - 1, width, width + 1)
+    neighbours = [where[place + step] for step in (*forward, *(-s for s in forward))]
+    if within is not None:
+        whose = np.append(within, -1)
+        for neighbour in neighbours:
+            neighbour[whose[neighbour] != within] = pixels.size
     parent = np.arange(pixels.size)
     highest = rank.copy()
-    for step in (*forward, *(-s for s in forward)):
-        neighbour = where[place + step]
+    for neighbour in neighbours:
         better = padded[neighbour] > highest
         parent[better] = neighbour[better]
         highest[better] = padded[neighbour[better]]
@@ -73,8 +86,11 @@ def split_regions(
         parent = grandparent
     top = np.flatnonzero(parent == np.arange(pixels.size))
     basin = _numbered(top, pixels.size)[parent]
-    saddles = _saddles(basin, height, [where[place + step] for step in forward])
-    root = _merge(height[top], saddles, depth, contrast, least)
+    saddles = _saddles(basin, height, neighbours[: len(forward)])
+    shown = landscape if light is None else light
+    bright = shown.ravel()[pixels[top]].astype(np.float64)
+    needed = np.maximum(depth, contrast * bright)
+    root = _merge(height[top], saddles, needed, structure * bright, least)
     return _numbered(np.unique(root), top.size)[root[basin]]
 
 
@@ -116,13 +132,16 @@ def _saddles(
 def _merge(
     peak: NDArray[np.float64],
     saddles: list[tuple[float, int, int]],
-    depth: float,
-    contrast: float,
+    own: NDArray[np.float64],
+    other: NDArray[np.float64],
     least: float,
 ) -> NDArray[np.intp]:
-    """For each basin the one it belongs to, which is its highest."""
+    """For each basin the one it belongs to, which is its highest.
+
+    The lower of two must rise by what itself and what the higher one ask for.
+    """
     root = list(range(peak.size))
-    top = peak.tolist()
+    top, by_itself, by_higher = peak.tolist(), own.tolist(), other.tolist()
 
     def find(basin: int) -> int:
         while root[basin] != basin:
@@ -130,13 +149,13 @@ def _merge(
             basin = root[basin]
         return basin
 
-    for level, one, other in saddles:
-        high, low = find(one), find(other)
+    for level, one, another in saddles:
+        high, low = find(one), find(another)
         if high == low:
             continue
         if top[high] < top[low]:
             high, low = low, high
-        needed = max(depth, contrast * top[low])
+        needed = max(by_itself[low], by_higher[high])
         if top[low] < least or top[low] - level < needed:
             root[low] = high
     return np.array([find(basin) for basin in range(peak.size)], np.intp)
@@ -179,3 +198,33 @@ def connected_to(
     strong[0] = False
     pixels = np.flatnonzero(support)
     return pixels[strong[labels.ravel()[pixels]]]
+
+
+def maxima(
+    landscape: NDArray[np.float32], pixels: NDArray[np.intp], least: float
+) -> NDArray[np.intp]:
+    """Which of some pixels are as high as all their neighbours, and high enough.
+
+    Parameters
+    ----------
+    landscape
+        Shape (rows, columns).
+    pixels
+        Flat indices, shape (N,).
+    least
+        Least height.
+
+    Returns
+    -------
+    which
+        Indices into `pixels`.
+    """
+    flat, columns = landscape.ravel(), landscape.shape[1]
+    which = np.flatnonzero(flat[pixels] >= least)
+    for step in (-columns - 1, -columns, -columns + 1, -1):
+        for way in (step, -step):
+            at = pixels[which]
+            # Beyond the frame's border the look goes to its other side.
+            beside = flat.take(at + way, mode="clip")
+            which = which[flat[at] >= beside]
+    return which
