@@ -131,6 +131,9 @@ def test_mistakes_of_evaluate_are_one_sentence(scan, tmp_path, capsys):
     assert "no way to spots named 'magic'" in answer
     answer = fails(capsys, "evaluate", stack, *truth, "--box", "1,2")
     assert "four numbers" in answer
+    for border in ("1,2", "-3", ""):
+        answer = fails(capsys, "evaluate", stack, *truth, f"--border={border}")
+        assert "four for above" in answer
     answer = fails(capsys, "evaluate", stack, *truth, "--per-frame", "many")
     assert "cannot be understood" in answer
     none = tmp_path / "none.npz"

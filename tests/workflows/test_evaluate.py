@@ -19,6 +19,7 @@ from napari_labdct.workflows.evaluate import (
     iter_simulated,
 )
 from napari_labdct.workflows.routes import ROUTES, Way, iter_route
+from napari_labdct.workflows.truth import usable
 from napari_labdct.workflows.virtual_sample import CylinderSample
 from napari_labdct.workflows.virtual_scan import VirtualScan
 
@@ -115,3 +116,12 @@ def test_mendable_mistakes_are_named(small_stack):
     with pytest.raises(InputError, match="give a denoiser"):
         next(iter_route(small_stack, "network"))
     assert set(CLASSICS) <= set(ROUTES)
+
+
+def test_an_uneven_border_and_a_box_do_not_count():
+    use = usable((10, 12), (1, 2, 3, 4), (4, 6, 5, 7))
+    expected = np.zeros((10, 12), bool)
+    expected[1:8, 3:8] = True
+    expected[4:6, 5:7] = False
+    assert np.array_equal(use, expected)
+    assert np.array_equal(usable((10, 12), 2), usable((10, 12), (2, 2, 2, 2)))

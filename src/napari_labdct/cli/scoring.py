@@ -62,8 +62,12 @@ def evaluate(
         float, typer.Option(help="Largest distance to a true spot [px].", min=0.1)
     ] = 2.5,
     border: Annotated[
-        int, typer.Option(help="Border of the frame to leave out [px].", min=0)
-    ] = 5,
+        str,
+        typer.Option(
+            help="Border of the frame to leave out [px]; four numbers for above, "
+            "below, left and right."
+        ),
+    ] = "5",
     box: Annotated[
         str,
         typer.Option(
@@ -111,6 +115,12 @@ def evaluate(
             f"A box needs four numbers, not {len(corners)}: give first row, row after "
             "the last, first column, column after the last."
         )
+    edges = [round(v) for v in _numbers(border, "border", "5 or 5,5,5,9")]
+    if len(edges) not in (1, 4) or min(edges) < 0:
+        raise InputError(
+            f"A border of {border!r} cannot be left out: give one number of pixels, or "
+            "four for above, below, left and right."
+        )
     scan = read(stack, reading)
     known, uncertain = read_truth(truth)
     indexed = truth.suffix.lower() == ".npz" or "tier" in known.frame
@@ -125,7 +135,7 @@ def evaluate(
     steps = iter_ways(scan, chosen, denoiser=denoiser, way=way)
     tables = watch(steps, "Finding spots", len(chosen) * len(scan))
     if measured:
-        use = usable(scan.shape[1:], border, corners or None)
+        use = usable(scan.shape[1:], edges, corners or None)
         frames = range(len(scan))
         scores = score_measured(
             tables,

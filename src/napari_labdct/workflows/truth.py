@@ -123,15 +123,18 @@ def _buried(here: pd.DataFrame, strength: NDArray[np.float64]) -> NDArray[np.boo
 
 
 def usable(
-    shape: tuple[int, int], border: int, box: Sequence[int] | None = None
+    shape: tuple[int, int],
+    border: int | Sequence[int],
+    box: Sequence[int] | None = None,
 ) -> NDArray[np.bool_]:
     """Pixels that count, shape (rows, columns).
 
-    All but a border and a box: first row, row after the last, first column, column
-    after the last.
+    All but a border (above, below, left and right where it is not even) and a box:
+    first row, row after the last, first column, column after the last.
     """
+    above, below, left, right = np.broadcast_to(border, 4).tolist()
     use = np.zeros(shape, bool)
-    use[border : shape[0] - border, border : shape[1] - border] = True
+    use[above : shape[0] - below, left : shape[1] - right] = True
     if box is not None:
         use[box[0] : box[1], box[2] : box[3]] = False
     return use
