@@ -78,8 +78,12 @@ def shape_of(
     return Shape(first[0], first[1], major, minor, angle)
 
 
-LOPSIDED = 0.05
-"""How far a spot's dim side typically draws its centroid, in its Gaussian σ."""
+LOPSIDED = 0.05, 0.2
+"""How far a dim side typically draws a spot's centroid, in its Gaussian σ: where it
+shows little but the point spread, and where it is the image of a grain."""
+
+POINT = 1.5
+"""Gaussian σ up to which a spot shows little but the point spread [px]."""
 
 
 def centred(
@@ -109,7 +113,9 @@ def centred(
     """
     count = shape.row.size
     total = np.maximum(np.bincount(spot, measured, count), 1e-12)
-    own = (LOPSIDED**2) * shape.major * shape.minor
+    area = shape.major * shape.minor
+    point, image = LOPSIDED
+    own = np.maximum(point**2 * area, image**2 * (area - POINT**2))
     moved = []
     for centre, at in ((shape.row, row), (shape.column, column)):
         offset = at - centre[spot]
