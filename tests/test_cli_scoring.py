@@ -134,6 +134,12 @@ def test_mistakes_of_evaluate_are_one_sentence(scan, tmp_path, capsys):
     for border in ("1,2", "-3", ""):
         answer = fails(capsys, "evaluate", stack, *truth, f"--border={border}")
         assert "four for above" in answer
+    assert "cannot be understood" in fails(
+        capsys, "evaluate", stack, *truth, "--border", "nan"
+    )
+    indexed = ["--truth", scan / "truth.npz", "--border", "5000"]
+    answer = fails(capsys, "evaluate", stack, *indexed)
+    assert "leave nothing of the frames" in answer
     answer = fails(capsys, "evaluate", stack, *truth, "--per-frame", "many")
     assert "cannot be understood" in answer
     none = tmp_path / "none.npz"

@@ -1,6 +1,7 @@
 """Verbs that compare with the truth: evaluate, identify."""
 
 from dataclasses import replace
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -125,6 +126,12 @@ def evaluate(
     known, uncertain = read_truth(truth)
     indexed = truth.suffix.lower() == ".npz" or "tier" in known.frame
     measured = protocol == "measured" or (protocol == "auto" and indexed)
+    use = usable(scan.shape[1:], edges, corners or None)
+    if measured and not use.any():
+        raise InputError(
+            f"A border of {border} px and the box leave nothing of the frames of "
+            f"{scan.shape[1]} × {scan.shape[2]} px: give smaller ones."
+        )
     short = len(scan) < way.conventional.window
     if short and not ways:
         chosen.remove("conventional")
@@ -135,7 +142,6 @@ def evaluate(
     steps = iter_ways(scan, chosen, denoiser=denoiser, way=way)
     tables = watch(steps, "Finding spots", len(chosen) * len(scan))
     if measured:
-        use = usable(scan.shape[1:], edges, corners or None)
         frames = range(len(scan))
         scores = score_measured(
             tables,
@@ -297,12 +303,15 @@ def _turn_of(scan: "ProjectionStack", path: Path, reading: Values) -> "Turn":
 
 def _numbers(text: str, what: str, example: str) -> list[float]:
     try:
-        return [float(word) for word in text.split(",") if word.strip()]
+        numbers = [float(word) for word in text.split(",") if word.strip()]
     except ValueError:
+        numbers = [nan]
+    if not all(map(isfinite, numbers)):
         raise InputError(
             f"The {what} {text!r} cannot be understood: give numbers with commas "
             f"between them, such as {example}."
-        ) from None
+        )
+    return numbers
 
 
 def _print(scores: "pd.DataFrame", measured: bool) -> None:
