@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 import tifffile
 
+import napari_labdct
+from napari_labdct import _version
 from napari_labdct.cli import build, main
 from napari_labdct.cli.window import fill, has_screen
 from napari_labdct.files import read_spots, read_stack, write_stack
@@ -360,3 +362,9 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, number):
     assert spots["projection"].max() == kept - 1
     names = ["a.tif", "a_labels.tif", "a_run.json", "a_spots.csv"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_the_package_knows_its_version():
+    # Not the installed metadata's: a wheel built since then renews the file alone.
+    assert napari_labdct.__version__ == _version.version
+    assert re.match(r"\d+\.\d+", napari_labdct.__version__)

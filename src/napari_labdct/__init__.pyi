@@ -11,6 +11,8 @@ from .files.writing import write_stack as write_stack
 from .learning.denoiser import Denoiser as Denoiser
 from .workflows.cleanup import clean as clean
 
+__version__: str
+
 __all__ = [
     "BeamStop",
     "Denoiser",
