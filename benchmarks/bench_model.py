@@ -62,13 +62,17 @@ def empty_scenes(count: int, share: float):
         yield Scene(frame, np.zeros_like(frame), statistics, whole)
 
 
+def cleaned(denoiser, scene) -> CleanFrame:
+    """A scene as the package cleans it."""
+    answer = denoiser.clean_frame(scene.frame, scene.statistics)
+    return CleanFrame(0, scene.frame, answer, scene.statistics, denoiser.knows_noise)
+
+
 def invented(denoiser, scenes) -> float:
     """Spots found in each of some frames that have none."""
     counts = []
     for scene in scenes:
-        cleaned = denoiser.clean_frame(scene.frame, scene.statistics)
-        answer = cleaned.image, cleaned.probability, scene.statistics
-        counts.append(len(spots_of(CleanFrame(0, scene.frame, *answer), 0.0)))
+        counts.append(len(spots_of(cleaned(denoiser, scene), 0.0)))
     return float(np.mean(counts))
 
 
@@ -117,7 +121,7 @@ def main() -> None:
         for share, mode in ((0.0, "alone"), (1.0, "in its scan")):
             ratios, rest = [], []
             for scene in scenes(kind, chosen.frames, share, empty=False):
-                image = denoiser.clean_frame(scene.frame, scene.statistics).image
+                image = cleaned(denoiser, scene).image
                 ratios += flux(scene, image)
                 rest.append(corners(scene, image))
             plain = invented(denoiser, empty_scenes(chosen.frames, share))

@@ -106,6 +106,10 @@ class Candidates:
         )
         return part.only(area >= least_area)
 
+    def most(self, image: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Largest value of an image within each spot, shape (S,)."""
+        return largest(image.ravel()[self.pixels], self.spot)
+
     def peaks(self, image: NDArray[np.float32]) -> NDArray[np.intp]:
         """Flat index of the brightest pixel of each spot, shape (S,)."""
         at = image.ravel()[self.pixels]

@@ -205,13 +205,10 @@ def find_spots(
     if by_network:
         spots = spots.only(~spots.sharp(units, settings.point_spread))
     if probability is not None:
-        likely = largest(probability.ravel()[spots.pixels], spots.spot)
+        likely = spots.most(probability)
         odds = _log_odds(likely)
         if by_network:
-            sure = (spots.significance > MODEL) & (likely > SURE)
-            peaks = spots.peaks(response.best)
-            odds = ALONE * odds + likeness(units, use, peaks, np.flatnonzero(sure))
-            odds += whereabouts(odds, peaks, residual.shape)
+            odds = odds_alone(spots, likely, response, units, use)
             # Of two that look the same, the brighter is the likelier.
             word = TRUST + odds + np.log(spots.significance / TRUST)
         else:
@@ -235,6 +232,35 @@ def find_spots(
         projection=projection,
         omega_deg=omega_deg,
     )
+
+
+def odds_alone(
+    spots: Candidates,
+    likely: NDArray[np.float64],
+    response: Response,
+    units: NDArray[np.float32],
+    use: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Log-odds of candidates to be spots in a frame about whose scan nothing is known.
+
+    Parameters
+    ----------
+    spots
+        Candidates, none of them sharper than the point spread.
+    likely
+        Probability of the likeliest pixel of each, by the network, shape (S,).
+    response
+        Of the matched filters.
+    units
+        Grey values above background over the noise, shape (rows, columns).
+    use
+        Pixels that may belong to spots, shape (rows, columns).
+    """
+    sure = (spots.significance > MODEL) & (likely > SURE)
+    peaks = spots.peaks(response.best)
+    odds = ALONE * _log_odds(likely)
+    odds += likeness(units, use, peaks, np.flatnonzero(sure))
+    return odds + whereabouts(odds, peaks, units.shape)
 
 
 def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,12 +16,12 @@ from napari_labdct.learning.folder import load_model
 from napari_labdct.learning.hovad2020.apply import clean_whole
 from napari_labdct.learning.hovad2020.dynamic_unet import DynamicUNet
 from napari_labdct.learning.inputs import network_input, to_grey_values
+from napari_labdct.learning.unet import SpotNet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_labdct.calibration import FrameStatistics
-    from napari_labdct.learning.unet import SpotNet
 
 DEFAULT_MODEL = "default"
 
@@ -86,6 +86,11 @@ class Denoiser:
             self.device,
             memory_format=torch.channels_last,  # type: ignore[call-overload]  # stub lacks memory_format
         )
+
+    @property
+    def knows_noise(self) -> bool:
+        """Whether it sees frames in units of noise and has learned probabilities."""
+        return isinstance(self.model, SpotNet)
 
     @property
     def scan(self) -> dict[str, Any] | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_labdct.analysis.agreement import agreed
+from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import FrameStatistics, ScanStatistics, statistics_of
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_labdct.core import ProjectionStack
-    from napari_labdct.learning import Denoiser
+    from napari_labdct.learning import Cleaned, Denoiser
 
 
 @dataclass(frozen=True)
@@ -28,19 +31,37 @@ class CleanFrame:
         Number of the projection in its stack.
     frame
         What was measured, shape (rows, columns) [grey values].
-    image
-        Spots alone on a background of 0, same shape and unit.
-    probability
-        Probability that a pixel belongs to the core of a spot.
+    answer
+        What the network says of it.
     statistics
         Background and noise that were assumed.
+    filters
+        Whether matched filters have their say in the picture.
     """
 
     index: int
     frame: NDArray[np.float32]
-    image: NDArray[np.float32]
-    probability: NDArray[np.float32]
+    answer: Cleaned
     statistics: FrameStatistics
+    filters: bool = True
+
+    @cached_property
+    def image(self) -> NDArray[np.float32]:
+        """Spots alone on a background of 0, shape (rows, columns) [grey values]."""
+        if not self.filters:
+            return self.answer.image
+        return agreed(
+            self.answer.image,
+            self.answer.probability,
+            self.residual,
+            judging_sigma(self.statistics),
+            alone=self.statistics.static is None,
+        )
+
+    @property
+    def probability(self) -> NDArray[np.float32]:
+        """Probability that a pixel belongs to the core of a spot, by the network."""
+        return self.answer.probability
 
     @property
     def difference(self) -> NDArray[np.float32]:
@@ -89,8 +110,10 @@ def iter_clean(
     centre = None if stack.geometry is None else stack.geometry.detector.centre
     for index in range(len(stack)) if order is None else order:
         frame, known = stack.frame(index), scan.of(index)
-        cleaned = denoiser.clean_frame(frame, known, centre)
-        yield CleanFrame(index, frame, cleaned.image, cleaned.probability, known)
+        answer = denoiser.clean_frame(frame, known, centre)
+        # A network of the paper answers for itself, and whatever else can clean.
+        filters = getattr(denoiser, "knows_noise", False)
+        yield CleanFrame(index, frame, answer, known, filters)
 
 
 def clean(stack: ProjectionStack, denoiser: Denoiser) -> ProjectionStack:
