@@ -86,6 +86,17 @@ def test_nothing_else_appears(both):
     assert after.min() == 0
 
 
+def test_a_detector_sharper_than_usual_keeps_its_spots():
+    places = np.stack(np.mgrid[12:244:24, 12:244:24]).reshape(2, -1)
+    picture = np.zeros(SHAPE, np.float32)
+    picture[tuple(places)] = 800
+    noise = np.random.default_rng(5).normal(0, SIGMA, SHAPE).astype(np.float32)
+    probability = np.where(picture > 0, 0.99, 0.001).astype(np.float32)
+    sigma = np.full(SHAPE, SIGMA, np.float32)
+    after = agreed(picture, probability, picture + noise, sigma, alone=False)
+    np.testing.assert_array_equal(after[tuple(places)], 800)
+
+
 def test_the_input_is_left_as_it_was(scene):
     before = [part.copy() for part in scene]
     agreed(*scene, np.full(SHAPE, SIGMA, np.float32), alone=False)

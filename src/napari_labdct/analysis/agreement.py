@@ -19,11 +19,13 @@ from napari_labdct.analysis.detection import (
     threshold_for,
 )
 from napari_labdct.analysis.find import (
+    SURE,
     TRUST,
     FindSettings,
     from_response,
     odds_alone,
 )
+from napari_labdct.analysis.likeness import MODEL, MODELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +59,6 @@ def agreed(
     sigma: NDArray[np.float32],
     *,
     alone: bool,
-    settings: FindSettings | None = None,
 ) -> NDArray[np.float32]:
     """The network's picture, less what filters contradict, and what it has lost.
 
@@ -76,22 +77,19 @@ def agreed(
         Standard deviation of the noise in a pixel [grey values].
     alone
         Whether nothing is known about the frame's scan. Then streaks that stay are
-        as significant as spots, so that candidates are judged by their look, and
-        nothing comes back that the network has taken away.
-    settings
-        Widths of the filters and of the point spread.
+        as significant as spots, and candidates are judged by their look.
 
     Returns
     -------
     image
         Spots alone on a background of 0 [grey values].
     """
-    settings = settings or FindSettings()
+    settings = FindSettings()
     units, use = residual / sigma, np.ones(residual.shape, np.bool_)
     least = threshold_for(FAINTEST, units.size, settings.kernels)
     response = respond(units, settings.kernels, use)
     spots = from_response(response, use, least, settings)
-    sharp = spots.sharp(units, settings.point_spread)
+    sharp = _tracks(spots, units, probability, settings.point_spread)
     tracks, spots = spots.only(sharp), spots.only(~sharp)
     likely = spots.most(probability)
     if alone:
@@ -108,9 +106,23 @@ def agreed(
     around[spots.pixels] = part[spots.spot]
     around[tracks.pixels] = 0
     picture = image * around.reshape(image.shape)
-    if not alone:
-        _bring_back(picture, spots, share, units, sigma)
+    _bring_back(picture, spots, share, units, sigma)
     return picture
+
+
+def _tracks(
+    spots: Candidates,
+    units: NDArray[np.float32],
+    probability: NDArray[np.float32],
+    point_spread: float,
+) -> NDArray[np.bool_]:
+    """Which candidates are too sharp for spots, shape (S,)."""
+    sharp = spots.sharp(units, point_spread)
+    sure = (spots.significance > MODEL) & (spots.most(probability) > SURE)
+    # Where most of what is surely a spot is so sharp, the detector is.
+    if np.count_nonzero(sure) >= MODELS and sharp[sure].mean() > 1 / 2:
+        return np.zeros_like(sharp)
+    return sharp
 
 
 def spot_share(
