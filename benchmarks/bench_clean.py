@@ -24,6 +24,7 @@ from napari_labdct.learning.hovad2020.dynamic_unet import (
     DynamicUNet,
     DynamicUNetSettings,
 )
+from napari_labdct.workflows.cleanup import CleanFrame
 
 
 def seconds(job, runs: int) -> float:
@@ -97,6 +98,9 @@ def main() -> None:
     print(
         f"Hovad et al. 2020   {theirs:8.3f} s  ({theirs / network:.0f} times as long)"
     )
+    done = denoiser.clean_frame(frame, known), scan.of(0)
+    filters = seconds(lambda: CleanFrame(0, frame, *done).image, chosen.runs)
+    print(f"filters' say        {filters:8.3f} s")
     print(f"statistics, alone   {alone:8.3f} s")
     print(f"statistics, in scan {inside:8.3f} s  (median of its window at hand)")
 

@@ -2,15 +2,18 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, special
 
 from napari_labdct.analysis import FindSettings, find_spots
 from napari_labdct.analysis.likeness import (
+    AGAINST,
     DOUBT,
+    FOR,
     MODELS,
     ROUNDS,
     SPREAD,
     likeness,
+    prevalence,
     whereabouts,
 )
 
@@ -140,3 +143,31 @@ def test_where_spots_are_everywhere_no_place_is_better():
 def test_a_lonely_candidate_is_told_nothing(count):
     told = whereabouts(np.full(count, 3.0), np.arange(count), (SIDE, SIDE))
     np.testing.assert_allclose(told, 0, atol=1e-6)
+
+
+def told(rng, spots, others):
+    """Odds as a judge gives them who takes half of the candidates for spots."""
+    return np.concatenate([rng.normal(2, 2, spots), rng.normal(-2, 2, others)])
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6])
+def test_the_share_of_spots_is_found(share):
+    spots = round(2000 * share)
+    odds = told(np.random.default_rng(6), spots, 2000 - spots)
+    shift = prevalence(odds)
+    assert special.expit(odds + shift).mean() == pytest.approx(share, abs=0.03)
+    # Counted one by one there are fewer mistakes than before.
+    true = np.arange(2000) < spots
+    assert ((odds + shift > 0) != true).sum() <= ((odds > 0) != true).sum()
+
+
+def test_where_nothing_stands_out_nothing_is_a_spot():
+    odds = np.random.default_rng(7).normal(-1, 1, 300)
+    assert (odds > 0).sum() > 30
+    assert not (odds + prevalence(odds) > 0).any()
+
+
+def test_what_a_frame_says_of_all_is_limited():
+    assert prevalence(np.full(50, 9.0)) == FOR
+    assert prevalence(np.full(50, -9.0)) == AGAINST
+    assert prevalence(np.zeros(0)) == 0

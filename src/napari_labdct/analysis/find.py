@@ -16,7 +16,7 @@ from napari_labdct.analysis.detection import (
     respond,
     threshold_for,
 )
-from napari_labdct.analysis.likeness import MODEL, likeness, whereabouts
+from napari_labdct.analysis.likeness import MODEL, likeness, prevalence, whereabouts
 from napari_labdct.analysis.regions import (
     connected_to,
     largest,
@@ -40,6 +40,9 @@ CANDIDATES = 2000.0
 
 SURE = 0.9
 """Probability from which a bright spot shows what spots look like."""
+
+SOLID = 5.0
+"""Significance that noise hardly reaches, so that the rest is spots or streaks."""
 
 ALONE = 0.5
 """Part of its log-odds that the network's word counts where nothing is known about the
@@ -260,7 +263,8 @@ def odds_alone(
     peaks = spots.peaks(response.best)
     odds = ALONE * _log_odds(likely)
     odds += likeness(units, use, peaks, np.flatnonzero(sure))
-    return odds + whereabouts(odds, peaks, units.shape)
+    odds += whereabouts(odds, peaks, units.shape)
+    return odds + prevalence(odds[spots.significance > SOLID])
 
 
 def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:

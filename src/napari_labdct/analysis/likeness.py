@@ -55,6 +55,13 @@ CELL = 25
 DOUBT = 5.0
 """Candidates, right beside, that weigh as much as what the frame as a whole says."""
 
+PASSES = 100
+"""Times that the share of spots in a frame is asked again."""
+
+AGAINST, FOR = -10.0, 1.0
+"""Limits of what that share says. Few doubts remain where all are spots, but noise
+is among the faintest everywhere."""
+
 ROUNDS = 5
 """Times that what regions say is judged anew by what they said before."""
 
@@ -143,6 +150,32 @@ def whereabouts(log_odds: Floats, peaks: Indices, shape: tuple[int, int]) -> Flo
         spots, rest = special.expit(odds), special.expit(-odds)
         log_ratio = np.log(around(spots) / around(rest) * rest.mean() / spots.mean())
     return log_ratio
+
+
+def prevalence(log_odds: Floats) -> float:
+    """How much likelier spots are in a frame than where its odds were learned.
+
+    Odds depend on how many of the candidates are spots at all. That is asked of the
+    frame itself: the share of spots that the odds add up to replaces the one they
+    were learned with, until both agree (Saerens, Latinne & Decaestecker 2002, Neural
+    Computation 14, 21). Where nothing stands out, nothing is a spot.
+
+    Parameters
+    ----------
+    log_odds
+        Logarithm of p / (1 − p) for candidates to be spots, as if half of them were,
+        shape (S,).
+
+    Returns
+    -------
+    log_ratio
+        To be added to all.
+    """
+    shift = 0.0
+    for _ in range(PASSES if log_odds.size else 0):
+        share = special.expit(log_odds + shift).mean()
+        shift = float(np.clip(special.logit(share), AGAINST, FOR))
+    return shift
 
 
 def _squares(image: NDArray[np.float32], pixels: Indices) -> NDArray[np.float32]:
