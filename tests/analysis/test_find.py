@@ -13,6 +13,7 @@ from napari_labdct.analysis import (
     pair_up,
 )
 from napari_labdct.analysis.binning import unbinned
+from napari_labdct.analysis.find import SOLID, odds_in_scan
 from napari_labdct.calibration import noise_map
 from napari_labdct.core import InputError, SpotTable
 from napari_labdct.preparation import binned
@@ -297,3 +298,49 @@ def test_input_is_not_changed():
 def test_shapes_that_differ_are_named():
     with pytest.raises(InputError, match=r"\(4, 5\)"):
         find_spots(np.zeros((4, 6), "f4"), np.ones((4, 5), "f4"))
+
+
+def test_a_network_that_says_nothing_cannot_score():
+    with pytest.raises(InputError, match="probability"):
+        find_spots(np.zeros((9, 9), "f4"), np.ones((9, 9), "f4"), by_network=True)
+
+
+def test_where_few_solid_candidates_are_spots_they_are_doubted_more():
+    likely = np.array([0.9] + 30 * [0.05] + 5 * [0.1])
+    solid = np.arange(36) < 31
+    odds = np.log(likely / (1 - likely))
+    told = odds_in_scan(likely, solid)
+    assert (told[solid] < odds[solid] - 2).all()
+    # Noise may cause as many alarms as were asked for.
+    np.testing.assert_allclose(told[~solid], odds[~solid])
+
+
+def test_where_most_solid_candidates_are_spots_all_are_trusted_more():
+    likely = np.array(30 * [0.95] + 6 * [0.05])
+    odds = np.log(likely / (1 - likely))
+    np.testing.assert_allclose(odds_in_scan(likely, np.arange(36) < 31), odds + 1)
+
+
+def test_shadows_in_a_frame_without_spots_are_none():
+    """Bright rests that the network doubts, with and without real spots about."""
+    rng = np.random.default_rng(11)
+    rests, spots = (
+        ellipses(SHAPE, 40, rng, snr=(8, 9), major=(2, 2), minor=(2, 2))[0]
+        for _ in range(2)
+    )
+    background = 10 * noise(SHAPE, rng)
+
+    def count(signal, probability):
+        frame = (signal + background).astype("f4")
+        table = find_spots(
+            frame,
+            SIGMA,
+            probability=probability.astype("f4"),
+            settings=FindSettings(least_probability=0.001),
+        ).frame
+        return int((table.significance > SOLID).sum())
+
+    doubted = np.where(rests > 1, 0.08, 1e-4)
+    assert count(rests, doubted) == 0
+    among = np.where(spots > 1, 0.99, doubted)
+    assert count(rests + spots, among) > 60

@@ -187,7 +187,7 @@ def find_spots(
     Raises
     ------
     InputError
-        If the arrays differ in shape.
+        If the arrays differ in shape, or a network's word is wanted and not given.
     """
     settings = settings or FindSettings()
     given = [part for part in (sigma, probability, mask) if part is not None]
@@ -195,6 +195,11 @@ def find_spots(
         raise InputError(
             f"The frame has shape {residual.shape}, its companions "
             f"{', '.join(str(part.shape) for part in given)}: give one shape for all."
+        )
+    if by_network and probability is None:
+        raise InputError(
+            "Spots cannot be scored by a network that has said nothing: give its "
+            "probability, or leave `by_network` out."
         )
     use = np.ones(residual.shape, bool) if mask is None else ~mask
     units = residual / sigma
@@ -205,26 +210,25 @@ def find_spots(
         threshold = threshold_for(settings.false_alarms, area, settings.kernels)
     response = respond(units, settings.kernels, use)
     spots = from_response(response, use, threshold, settings)
+    sharp = spots.sharp(units, settings.point_spread)
     if by_network:
-        spots = spots.only(~spots.sharp(units, settings.point_spread))
-    if probability is not None:
-        likely = spots.most(probability)
-        odds = _log_odds(likely)
-        if by_network:
-            odds = odds_alone(spots, likely, response, units, use)
-            # Of two that look the same, the brighter is the likelier.
-            word = TRUST + odds + np.log(spots.significance / TRUST)
-        else:
-            word = np.minimum(spots.score, TRUST + odds)
-        likely = special.expit(odds)
-        spots = spots.scored(word).only(likely >= settings.least_probability)
-    if not by_network:
-        sharp = spots.sharp(units, settings.point_spread)
+        spots = spots.only(~sharp)
+    score = spots.score
+    likely = np.ones(score.size) if probability is None else spots.most(probability)
+    if by_network:
+        odds = odds_alone(spots, likely, response, units, use)
+        # Of two that look the same, the brighter is the likelier.
+        score = TRUST + odds + np.log(spots.significance / TRUST)
+        keep = special.expit(odds) >= settings.least_probability
+    else:
+        if probability is not None:
+            odds = odds_in_scan(likely, (spots.significance > SOLID) & ~sharp)
+            score = np.minimum(score, TRUST + odds)
         # Neighbouring projections may still confirm a spot that is doubted here.
         doubt = threshold_for(CANDIDATES, area, settings.kernels)
-        score = np.where(sharp, doubt, np.maximum(spots.score, doubt))
-        spots = spots.scored(score)
-        spots = spots.only(spots.score >= threshold)
+        score = np.where(sharp, doubt, np.maximum(score, doubt))
+        keep = (likely >= settings.least_probability) & (score >= threshold)
+    spots = spots.scored(score).only(keep)
     spots = spots.cut_off(settings.least_area)
     return spot_table(
         spots,
@@ -265,6 +269,24 @@ def odds_alone(
     odds += likeness(units, use, peaks, np.flatnonzero(sure))
     odds += whereabouts(odds, peaks, units.shape)
     return odds + prevalence(odds[spots.significance > SOLID])
+
+
+def odds_in_scan(
+    likely: NDArray[np.float64], solid: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Log-odds of candidates to be spots where the scan's median is taken off.
+
+    Parameters
+    ----------
+    likely
+        Probability of the likeliest pixel of each, by the network, shape (S,).
+    solid
+        Those that noise hardly reaches. Where few of them are spots they are doubted
+        more, but no others, so that noise causes as many alarms as it may.
+    """
+    odds = _log_odds(likely)
+    shift = prevalence(odds[solid])
+    return odds + np.where(solid, shift, max(shift, 0.0))
 
 
 def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
