@@ -58,9 +58,9 @@ DOUBT = 5.0
 PASSES = 100
 """Times that the share of spots in a frame is asked again."""
 
-AGAINST, FOR = -10.0, 1.0
-"""Limits of what that share says. Few doubts remain where all are spots, but noise
-is among the faintest everywhere."""
+AGAINST, FOR = -2.5, 1.0
+"""Limits of what that share says: some of the faintest are noise in every frame, and
+what is held for a spot by more than 0.92 stays one, should all else be misjudged."""
 
 ROUNDS = 5
 """Times that what regions say is judged anew by what they said before."""
