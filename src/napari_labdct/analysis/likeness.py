@@ -58,9 +58,9 @@ DOUBT = 5.0
 PASSES = 100
 """Times that the share of spots in a frame is asked again."""
 
-AGAINST, FOR = -2.5, 1.0
-"""Limits of what that share says: some of the faintest are noise in every frame, and
-what is held for a spot by more than 0.92 stays one, should all else be misjudged."""
+SHIFT = 1.0
+"""The most that share can say for or against spots: some of the faintest are noise in
+every frame, and the few spots of a frame full of streaks are not to be lost."""
 
 ROUNDS = 5
 """Times that what regions say is judged anew by what they said before."""
@@ -158,7 +158,7 @@ def prevalence(log_odds: Floats) -> float:
     Odds depend on how many of the candidates are spots at all. That is asked of the
     frame itself: the share of spots that the odds add up to replaces the one they
     were learned with, until both agree (Saerens, Latinne & Decaestecker 2002, Neural
-    Computation 14, 21). Where nothing stands out, nothing is a spot.
+    Computation 14, 21), within `SHIFT`.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def prevalence(log_odds: Floats) -> float:
     shift = 0.0
     for _ in range(PASSES if log_odds.size else 0):
         share = special.expit(log_odds + shift).mean()
-        shift = float(np.clip(special.logit(share), AGAINST, FOR))
+        shift = float(np.clip(special.logit(share), -SHIFT, SHIFT))
     return shift
 
 
