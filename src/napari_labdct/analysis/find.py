@@ -44,6 +44,10 @@ SURE = 0.9
 SOLID = 5.0
 """Significance that noise hardly reaches, so that the rest is spots or streaks."""
 
+DOUBTED = 5.0
+"""The most that a frame without spots can say against what stands in it, where the
+scan's median is known: then hardly any of it is a streak."""
+
 ALONE = 0.5
 """Part of its log-odds that the network's word counts where nothing is known about the
 scan: the likeliest pixel is the largest of many, and a spot's look is judged anew."""
@@ -285,7 +289,7 @@ def odds_in_scan(
         more, but no others, so that noise causes as many alarms as it may.
     """
     odds = _log_odds(likely)
-    shift = prevalence(odds[solid])
+    shift = prevalence(odds[solid], against=DOUBTED)
     return odds + np.where(solid, shift, max(shift, 0.0))
 
 

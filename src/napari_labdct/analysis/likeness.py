@@ -152,29 +152,31 @@ def whereabouts(log_odds: Floats, peaks: Indices, shape: tuple[int, int]) -> Flo
     return log_ratio
 
 
-def prevalence(log_odds: Floats) -> float:
+def prevalence(log_odds: Floats, against: float = SHIFT) -> float:
     """How much likelier spots are in a frame than where its odds were learned.
 
     Odds depend on how many of the candidates are spots at all. That is asked of the
     frame itself: the share of spots that the odds add up to replaces the one they
     were learned with, until both agree (Saerens, Latinne & Decaestecker 2002, Neural
-    Computation 14, 21), within `SHIFT`.
+    Computation 14, 21).
 
     Parameters
     ----------
     log_odds
         Logarithm of p / (1 − p) for candidates to be spots, as if half of them were,
         shape (S,).
+    against
+        The most that may be said against spots.
 
     Returns
     -------
     log_ratio
-        To be added to all.
+        To be added to all, at most `SHIFT`.
     """
     shift = 0.0
     for _ in range(PASSES if log_odds.size else 0):
         share = special.expit(log_odds + shift).mean()
-        shift = float(np.clip(special.logit(share), -SHIFT, SHIFT))
+        shift = float(np.clip(special.logit(share), -against, SHIFT))
     return shift
 
 
