@@ -186,8 +186,7 @@ def spot_table(
     )
     shape = shape_of(*place, height, spot, cut, spots.blur)
     shape = centred(shape, *place, values, noise, spot)
-    labels = np.full((measured.shape[0] + 2, columns + 2), -1, np.int32)
-    labels[1:-1, 1:-1] = np.where(use, 0, -1)
+    labels = np.pad(use, 1).astype(np.int32) - 1
     padded = (row + 1) * (columns + 2) + column + 1
     labels.ravel()[padded] = spot + 1
     edge, overlap = contacts(labels, padded, spot)
@@ -201,7 +200,7 @@ def spot_table(
     area = np.bincount(whose, minlength=count)
     total = np.bincount(whose, measured.ravel()[within], count)
     variance = np.bincount(whose, sigma.ravel()[within] ** 2, count)
-    background, samples = local_background(measured, aperture == 0, shape, margin)
+    background, samples = local_background(measured, aperture, shape, margin)
     # The median of n samples scatters by √(π/2) of what their mean does.
     error = np.sqrt(np.pi / 2 * variance / np.maximum(area * samples, 1))
     background, error = shrunk(background, error)

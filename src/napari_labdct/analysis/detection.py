@@ -86,8 +86,7 @@ def matched_filters(
             spectrum * _transfer(shape, down, across), size, overwrite_x=True
         )[:rows, :columns]
         # A frame without noise must not make everything significant.
-        response *= np.float32(1 / max(robust_spread(response, use), 0.5))
-        yield response
+        yield response * np.float32(1 / max(robust_spread(response, use), 0.5))
 
 
 class Response(NamedTuple):

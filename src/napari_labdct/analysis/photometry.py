@@ -72,7 +72,7 @@ def contacts(
 
 def local_background(
     residual: NDArray[np.float32],
-    free: NDArray[np.bool_],
+    labels: NDArray[np.int32],
     shape: Shape,
     margin: NDArray[np.intp],
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -82,8 +82,8 @@ def local_background(
     ----------
     residual
         Measured frame minus background, shape (rows, columns).
-    free
-        Pixels that belong to no spot, shape (rows, columns).
+    labels
+        Number of each pixel's spot, 0 where there is none, shape (rows, columns).
     shape, margin
         Axes and margin of the spots, shape (S,).
 
@@ -105,7 +105,7 @@ def local_background(
     column = np.rint(shape.column[:, None, None] + dc).astype(np.intp)
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
     row, column = row.clip(0, rows - 1), column.clip(0, columns - 1)
-    use = (inside & free[row, column]).reshape(row.shape[0], turn.size * len(RINGS))
+    use = (inside & (labels[row, column] == 0)).reshape(row.shape[0], turn.size * len(RINGS))
     values = np.where(use, residual[row, column].reshape(use.shape), np.inf)
     values.sort(axis=1)
     samples = use.sum(1)
