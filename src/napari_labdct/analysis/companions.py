@@ -15,7 +15,8 @@ import numpy as np
 from scipy import stats
 from scipy.spatial import cKDTree
 
-from napari_labdct.analysis.detection import expected_false_alarms
+from napari_labdct.analysis.detection import expected_false_alarms, threshold_for
+from napari_labdct.analysis.loners import diffraction_odds
 from napari_labdct.analysis.motion import (
     BRIGHT,
     LEAST,
@@ -83,7 +84,9 @@ def ask_neighbours(
     belongs to a spot than to noise. Both are counted in the scan itself: on bright
     spots, and at the same places of projections that have nothing to do with them.
     The sum is then brought back to the scale of the significance: a score of 4.5
-    is as rare among noise with its chance companions as 4.5 was before.
+    is as rare among noise with its chance companions as 4.5 was before. Bright light
+    that hardly comes from the sample's lattice (`diffraction_odds`) scores no more than
+    that allows.
 
     Parameters
     ----------
@@ -119,7 +122,26 @@ def ask_neighbours(
 
     confirmed = np.count_nonzero([word > CONFIRMS for word, _ in heard], axis=0)
     word, by_chance = np.sum(heard, axis=0)
-    return Judged(_as_significance(score, word, by_chance, alarms), confirmed)
+    judged = _as_significance(score, word, by_chance, alarms)
+    solid = np.flatnonzero(score > SEEN)
+    odds = diffraction_odds(
+        places.points()[solid, 1:], word[solid], by_chance[solid], score[solid] > BRIGHT
+    )
+    # Of two that look the same, the brighter is the likelier.
+    odds += np.log(significance[solid] / SEEN)
+    usual = threshold_for(1.0, area, shapes)
+    judged[solid] = np.minimum(judged[solid], _at_most(odds, usual))
+    return Judged(judged, confirmed)
+
+
+def _at_most(odds: Floats, usual: float) -> Floats:
+    """Highest score of what is diffraction with such odds.
+
+    Even odds count as what noise reaches once a frame, `usual`. Below, odds against
+    it weigh as much as those of noise would.
+    """
+    doubted = np.sqrt(np.maximum(usual**2 + 2 * np.minimum(odds, 0), 0))
+    return np.asarray(doubted * np.exp(np.clip(odds, 0, 20) / 2), np.float64)
 
 
 @dataclass(frozen=True)
