@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from napari_labdct.analysis.companions import ask_neighbours
+from napari_labdct.analysis.companions import ENOUGH, _ask, ask_neighbours
 from napari_labdct.analysis.detection import threshold_for
-from napari_labdct.analysis.motion import Places
+from napari_labdct.analysis.motion import Motion, Places
 from napari_labdct.core import SpotTable
 from tests.analysis.scans import AREA, FILTERS, GEOMETRY, SHAPE, candidates
 
@@ -71,6 +71,30 @@ def test_what_does_not_come_back_keeps_its_score(table):
 def test_a_scan_without_spots_is_no_trouble():
     empty = candidates(2.0, 30).frame[:0]
     assert len(judged(SpotTable(empty))) == 0
+
+
+@pytest.mark.parametrize("grains", [2, 15])
+def test_few_bright_spots_are_enough(grains):
+    frame = candidates(2.0, 12, count=grains).frame
+    answer = judged(SpotTable(frame), OMEGA[:12])
+    clear = answer[answer["real"] & (answer["significance"] > 6)]
+    assert (np.sum(clear["score"] > 8) < ENOUGH) == (grains == 2)
+    assert (clear["companions"] > 0).mean() > 0.7
+
+
+def test_spots_that_go_towards_the_beam_come_back_less():
+    frame = candidates(4.0, 30, count=40).frame
+    columns = ("projection", "row_px", "column_px")
+    places = Places(*(frame[name].to_numpy() for name in columns), SHAPE)
+    motion = Motion(440.0, 511.0, 100 / 0.075, np.arange(30) * 4.0)
+    neighbour = _ask(places, frame["score"].to_numpy(), motion, 1)
+    bright = (frame["score"] > 8).to_numpy()
+    near, near_inward, far, far_inward = (
+        np.mean(neighbour.found[bright & (neighbour.kind == kind)] > 4)
+        for kind in range(4)
+    )
+    assert near_inward < near - 0.1
+    assert far_inward < far - 0.1
 
 
 def test_significance_grows_with_what_speaks_for_a_spot(answer, table):

@@ -36,8 +36,7 @@ FOUND_COLUMNS: dict[str, str] = {
     "overlap": "touches another spot",
     "probability": "mean probability of its pixels; NaN without a network",
     "significance": "largest response of the matched filters [standard deviations]",
-    "score": "what spots are ranked by, as rare in noise as such a significance, and "
-    "lower where other light is likelier",
+    "score": "what spots are ranked by, as rare in noise as such a significance",
     "companions": "projections before and after, of four, that confirm it",
 }
 """Columns that `find_spots` adds to those of every spot table."""

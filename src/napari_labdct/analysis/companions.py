@@ -15,8 +15,7 @@ import numpy as np
 from scipy import stats
 from scipy.spatial import cKDTree
 
-from napari_labdct.analysis.detection import expected_false_alarms, threshold_for
-from napari_labdct.analysis.loners import diffraction_odds
+from napari_labdct.analysis.detection import expected_false_alarms
 from napari_labdct.analysis.motion import (
     BRIGHT,
     LEAST,
@@ -46,8 +45,12 @@ WIDEST = 12.0
 AGAIN = 0.5
 """Share of bright spots that must be seen again for a neighbour to be asked.
 
-Less often, in large samples close to the source, its word was worth nothing.
+Less often, in large samples close to the source, its word was worth nothing. Half of it
+will do for those that go one way.
 """
+
+ENOUGH = 480
+"""Bright spots from which those that go different ways are told apart."""
 
 CONFIRMS = 1.0
 """Logarithm of the likelihood ratio from which a neighbour confirms a spot."""
@@ -84,9 +87,7 @@ def ask_neighbours(
     belongs to a spot than to noise. Both are counted in the scan itself: on bright
     spots, and at the same places of projections that have nothing to do with them.
     The sum is then brought back to the scale of the significance: a score of 4.5
-    is as rare among noise with its chance companions as 4.5 was before. Bright light
-    that hardly comes from the sample's lattice (`diffraction_odds`) scores no more than
-    that allows.
+    is as rare among noise with its chance companions as 4.5 was before.
 
     Parameters
     ----------
@@ -122,26 +123,7 @@ def ask_neighbours(
 
     confirmed = np.count_nonzero([word > CONFIRMS for word, _ in heard], axis=0)
     word, by_chance = np.sum(heard, axis=0)
-    judged = _as_significance(score, word, by_chance, alarms)
-    solid = np.flatnonzero(score > SEEN)
-    odds = diffraction_odds(
-        places.points()[solid, 1:], word[solid], by_chance[solid], score[solid] > BRIGHT
-    )
-    # Of two that look the same, the brighter is the likelier.
-    odds += np.log(significance[solid] / SEEN)
-    usual = threshold_for(1.0, area, shapes)
-    judged[solid] = np.minimum(judged[solid], _at_most(odds, usual))
-    return Judged(judged, confirmed)
-
-
-def _at_most(odds: Floats, usual: float) -> Floats:
-    """Highest score of what is diffraction with such odds.
-
-    Even odds count as what noise reaches once a frame, `usual`. Below, odds against
-    it weigh as much as those of noise would.
-    """
-    doubted = np.sqrt(np.maximum(usual**2 + 2 * np.minimum(odds, 0), 0))
-    return np.asarray(doubted * np.exp(np.clip(odds, 0, 20) / 2), np.float64)
+    return Judged(_as_significance(score, word, by_chance, alarms), confirmed)
 
 
 @dataclass(frozen=True)
@@ -150,63 +132,97 @@ class _Neighbour:
 
     Attributes
     ----------
-    visible
-        Whether the place is on the frame of a neighbour.
+    kind
+        Number of the way that each candidate goes there, −1 where nothing is known.
     found, strange
         Highest score at the place, and at the same place of a stranger; 0 for none.
-    ratio
-        See `_log_ratio`.
+    ratios
+        For each kind, see `_log_ratio`.
     """
 
-    visible: NDArray[np.bool_]
+    kind: NDArray[np.intp]
     found: Floats
     strange: Floats
-    ratio: Callable[[Floats, Floats], Floats]
+    ratios: dict[int, Callable[[Floats, Floats], Floats]]
 
     def word_on(self, own: Floats) -> tuple[Floats, Floats]:
         """What it says of spots of some significance, and what it would by chance."""
-        word, by_chance = (
-            np.where(self.visible, self.ratio(seen, own), 0.0)
-            for seen in (self.found, self.strange)
-        )
+        word, by_chance = np.zeros(own.size), np.zeros(own.size)
+        for kind, ratio in self.ratios.items():
+            these = self.kind == kind
+            word[these] = ratio(self.found[these], own[these])
+            by_chance[these] = ratio(self.strange[these], own[these])
         return word, by_chance
 
 
 def _ask(places: Places, score: Floats, motion: Motion, step: int) -> _Neighbour | None:
     """Look `step` projections away; None where bright spots are not seen again."""
     there, visible = places.after(motion, next_projections(motion.omega, step))
-    bright = visible & (score > BRIGHT)
-    if np.count_nonzero(bright) < LEAST:
-        return None
     elsewhere = there.with_strangers(motion.omega.size)
-    seen = places.only(score > SEEN)
-    reach = _reach(seen, there.only(bright), elsewhere.only(bright))
-    if reach is None:
+    bright, seen = visible & (score > BRIGHT), cKDTree(places.points()[score > SEEN])
+
+    def reach(which: NDArray[np.bool_], again: float) -> float | None:
+        if np.count_nonzero(which) < LEAST:
+            return None
+        return _reach(seen, there.only(which), elsewhere.only(which), again)
+
+    if reach(bright, AGAIN) is None:
         return None
     tree, padded = cKDTree(places.points()), np.append(score, 0.0)
+    found, strange = np.zeros(score.size), np.zeros(score.size)
+    kind = np.where(visible, _kind(places, there, bright, motion), -1)
+    for number in range(kind.max() + 1):
+        these = kind == number
+        within = reach(these & bright, AGAIN / 2)
+        if within is None:
+            kind[these] = -1
+            continue
+        for wanted, highest in ((there, found), (elsewhere, strange)):
+            points = wanted.only(these).points()
+            _, which = tree.query(points, k=4, distance_upper_bound=within)
+            highest[these] = padded[which].max(axis=1)
+    by_chance = np.sort(strange[kind >= 0])
+    ratios = {}
+    for number in np.unique(kind[kind >= 0]).tolist():
+        these = bright & (kind == number)
+        ratios[number] = _log_ratio(found[these] / score[these], by_chance)
+    return _Neighbour(kind, found, strange, ratios)
 
-    def highest(wanted: Places) -> Floats:
-        highest = np.zeros(score.size)
-        points = wanted.only(visible).points()
-        _, which = tree.query(points, k=4, distance_upper_bound=reach)
-        highest[visible] = padded[which].max(axis=1)
-        return highest
 
-    found, strange = highest(there), highest(elsewhere)
-    ratio = _log_ratio(found[bright] / score[bright], np.sort(strange[visible]))
-    return _Neighbour(visible, found, strange, ratio)
+def _kind(
+    places: Places, there: Places, bright: NDArray[np.bool_], motion: Motion
+) -> NDArray[np.intp]:
+    """Number of the way that spots go, 0 to 3: how far, and to which energy.
+
+    The further one goes, the less is its place known. Towards the beam its energy
+    rises, and one that doubles it has mostly left the tube's spectrum. Too few bright
+    spots are taken to go one way.
+    """
+    if np.count_nonzero(bright) < ENOUGH:
+        return np.zeros(bright.size, np.intp)
+    way = np.hypot(there.row - places.row, there.column - places.column)
+    here, then = (
+        np.hypot(each.row - motion.centre_row, each.column - motion.centre_column)
+        for each in (places, there)
+    )
+    far, inward = way > np.median(way[bright]), then < here
+    return np.asarray(2 * far + inward, np.intp)
 
 
-def _reach(seen: Places, there: Places, elsewhere: Places) -> float | None:
-    """Distance within which most companions of bright spots are; None without any."""
-    tree = cKDTree(seen.points())
+def _reach(
+    seen: cKDTree, there: Places, elsewhere: Places, again: float
+) -> float | None:
+    """Distance within which most companions of bright spots are.
+
+    None if less than a share `again` of them is seen again.
+    """
     radii = np.arange(0.5, WIDEST + 0.25, 0.5)
     within = []
     for wanted in (there, elsewhere):
-        away = np.sort(tree.query(wanted.points(), distance_upper_bound=WIDEST)[0])
+        away = np.sort(seen.query(wanted.points(), distance_upper_bound=WIDEST)[0])
         within.append(np.searchsorted(away, radii) / len(away))
     excess = within[0] - within[1]
-    if excess.max() < AGAIN:
+    if excess.max() < again:
         return None
     return float(radii[np.argmax(excess > 0.8 * excess.max())])
 
