@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.analysis.frames import ellipses
+from tests.analysis.scans import SHAPE, candidates
 
 from napari_labdct.analysis import FindSettings, match_spots
+from napari_labdct.analysis.detection import threshold_for
 from napari_labdct.core import InputError, ProjectionStack, SpotTable
 from napari_labdct.workflows.cleanup import clean
-from napari_labdct.workflows.spot_finding import iter_spots, settings_for
+from napari_labdct.workflows.spot_finding import chosen, iter_spots, settings_for
 
 
 def found(stack, denoiser, **settings):
@@ -99,3 +101,35 @@ def test_wide_spots_are_found_in_bins(width, binning):
     assert score.precision > 0.9
     assert score.pairs.distance_px.median() < 0.2 * width
     assert score.pairs.intensity_ratio.median() == pytest.approx(1, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def turning():
+    """A scan of dark frames; candidates of a sample that turns, and other light."""
+    frames = np.zeros((30, *SHAPE), np.uint8)
+    stack = ProjectionStack(frames, 2.0 * np.arange(30))
+    table = candidates(2.0, 30).frame.assign(companions=0)
+    light = table.index[~table["real"]][:300]
+    table.loc[light, ["score", "significance"]] = 9.0
+    return stack, SpotTable(table)
+
+
+def test_spots_that_must_be_confirmed_are_fewer_and_purer(turning):
+    stack, table = turning
+    loose, strict = (
+        chosen(table, stack, FindSettings(binning=1, least_companions=least)).frame
+        for least in (0, 1)
+    )
+    assert (strict["companions"] >= 1).all()
+    confirmed = loose[loose["companions"] >= 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(strict, confirmed)
+    assert np.sum(~strict["real"]) < np.sum(~loose["real"]) / 4
+    assert np.sum(strict["real"]) > 0.7 * np.sum(loose["real"])
+
+
+def test_where_nobody_can_be_asked_all_spots_stay(turning):
+    stack, table = turning
+    few = SpotTable(table.frame[table.frame["real"]].iloc[:40])
+    settings = FindSettings(binning=1, least_companions=1)
+    above = few.frame["score"] > threshold_for(1, 900 * 1000, settings.kernels)
+    assert len(chosen(few, stack, settings)) == above.sum() > 0

@@ -131,6 +131,14 @@ class FindSettings(Parameters):
         "it is one: the same lattice planes shine there too. Needs a scan of 9 "
         "projections or more.",
     )
+    least_companions: int = Field(
+        0,
+        ge=0,
+        le=4,
+        description="Projections, of the two before and the two after, that must "
+        "confirm a spot. 1 leaves light out that is no diffraction, and some spots; "
+        "where projections cannot be asked, all spots stay.",
+    )
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:

@@ -208,6 +208,8 @@ def chosen(
     )
     # Most are noise: only the rest is copied.
     kept = judged.score > _least(stack, settings)
+    if judged.companions.any():
+        kept &= judged.companions >= settings.least_companions
     anew = {name: part[kept] for name, part in judged._asdict().items()}
     return SpotTable(table[kept].assign(**anew))
 
