@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PAUSE = 500
 """Time between two looks at the spots found so far [ms]: tables are slow to fill."""
 
-SHOWN = ("false_alarms",)
+SHOWN = ("false_alarms", "least_companions")
 """Settings of spot finding that are in sight."""
 
 
