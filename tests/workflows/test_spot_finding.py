@@ -127,6 +127,12 @@ def test_spots_that_must_be_confirmed_are_fewer_and_purer(turning):
     assert np.sum(strict["real"]) > 0.7 * np.sum(loose["real"])
 
 
+def test_who_is_not_asked_cannot_confirm(small_stack):
+    settings = FindSettings(companions=False, least_companions=1)
+    with pytest.raises(InputError, match="not asked"):
+        next(iter_spots(small_stack, None, settings))
+
+
 def test_where_nobody_can_be_asked_all_spots_stay(turning):
     stack, table = turning
     few = SpotTable(table.frame[table.frame["real"]].iloc[:40])

@@ -60,8 +60,18 @@ def settings_for(
         The network; one that was calibrated on a scan knows it.
     settings
         What the user asks for; a binning other than 0 is kept.
+
+    Raises
+    ------
+    InputError
+        If spots are to be confirmed by projections that are not to be asked.
     """
     settings = settings or FindSettings()
+    if settings.least_companions and not settings.companions:
+        raise InputError(
+            "Spots cannot be confirmed by projections that are not asked: leave "
+            "companions on, or set least_companions to 0."
+        )
     if settings.binning:
         return settings
     facts = getattr(denoiser, "scan", None)  # None, and whatever else can clean
