@@ -80,7 +80,14 @@ def test_several_scans_go_into_a_folder(scan, tmp_path, small_stack, capsys):
     assert "same name" in fails(capsys, "clean", scan, scan, "--out", out)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
+def number(request):
+    """A signal that is not ignored, as SIGINT is in what a shell runs behind it."""
+    before = signal.signal(request.param, signal.default_int_handler)
+    yield request.param
+    signal.signal(request.param, before)
+
+
 def test_a_stop_tells_what_is_kept_and_goes_on(
     scan, tmp_path, monkeypatch, capsys, number
 ):
