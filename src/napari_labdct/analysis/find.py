@@ -136,8 +136,8 @@ class FindSettings(Parameters):
         ge=0,
         le=4,
         description="Projections, of the two before and the two after, that must "
-        "confirm a spot. 1 leaves light out that is no diffraction, and some spots; "
-        "where projections cannot be asked, all spots stay.",
+        "confirm a spot. 1 leaves out most light that is no diffraction, and some "
+        "spots; where projections cannot be asked, all spots stay.",
     )
 
     @property

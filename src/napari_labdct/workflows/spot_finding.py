@@ -218,6 +218,7 @@ def chosen(
     )
     # Most are noise: only the rest is copied.
     kept = judged.score > _least(stack, settings)
+    # Where nobody could be asked, no spot has companions.
     if judged.companions.any():
         kept &= judged.companions >= settings.least_companions
     anew = {name: part[kept] for name, part in judged._asdict().items()}
