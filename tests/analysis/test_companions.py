@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from napari_labdct.analysis.companions import ENOUGH, _ask, ask_neighbours
+from napari_labdct.analysis.companions import (
+    CLASS,
+    PARTS,
+    _brightness,
+    _Crowd,
+    _Neighbour,
+    ask_neighbours,
+)
 from napari_labdct.analysis.detection import threshold_for
 from napari_labdct.analysis.motion import Motion, Places
+from napari_labdct.analysis.offsets import Scatter, return_of
 from napari_labdct.core import SpotTable
 from tests.analysis.scans import AREA, FILTERS, GEOMETRY, SHAPE, candidates
 
@@ -78,23 +86,29 @@ def test_few_bright_spots_are_enough(grains):
     frame = candidates(2.0, 12, count=grains).frame
     answer = judged(SpotTable(frame), OMEGA[:12])
     clear = answer[answer["real"] & (answer["significance"] > 6)]
-    assert (np.sum(clear["score"] > 8) < ENOUGH) == (grains == 2)
+    assert (np.sum(clear["score"] > 8) < 2 * CLASS) == (grains == 2)
     assert (clear["companions"] > 0).mean() > 0.7
 
 
-def test_spots_that_go_towards_the_beam_come_back_less():
+def test_spots_that_go_to_a_higher_energy_come_back_less():
     frame = candidates(4.0, 30, count=40).frame
     columns = ("projection", "row_px", "column_px")
     places = Places(*(frame[name].to_numpy() for name in columns), SHAPE)
     motion = Motion(440.0, 511.0, 100 / 0.075, np.arange(30) * 4.0)
-    neighbour = _ask(places, frame["score"].to_numpy(), motion, 1)
-    bright = (frame["score"] > 8).to_numpy()
-    near, near_inward, far, far_inward = (
-        np.mean(neighbour.found[bright & (neighbour.kind == kind)] > 4)
-        for kind in range(4)
-    )
-    assert near_inward < near - 0.1
-    assert far_inward < far - 0.1
+    score, scatter = frame["score"].to_numpy(), Scatter(1.5, 0.35)
+    crowd = _Crowd.of(places, score, AREA * 30)
+    expected = return_of(places, motion, 1)
+    neighbour = _Neighbour.of(crowd, expected, scatter)
+    bright, likelihoods = (score > 8) & expected.visible, crowd.likelihoods()
+    none = []
+    for kind in range(4):
+        these = np.flatnonzero(bright & (neighbour.kind == kind))
+        parts = _brightness(
+            crowd, expected, neighbour.found, these, scatter, likelihoods
+        )
+        assert parts.sum() == pytest.approx(1)
+        none.append(parts[PARTS < 0.3].sum())
+    assert none[3] > max(none[:3]) + 0.1
 
 
 def test_significance_grows_with_what_speaks_for_a_spot(answer, table):

@@ -108,7 +108,7 @@ def turning():
     """A scan of dark frames; candidates of a sample that turns, and other light."""
     frames = np.zeros((30, *SHAPE), np.uint8)
     stack = ProjectionStack(frames, 2.0 * np.arange(30))
-    table = candidates(2.0, 30).frame.assign(companions=0)
+    table = candidates(2.0, 30).frame.assign(companions=0, sharpness_px2=0.6)
     light = table.index[~table["real"]][:300]
     table.loc[light, ["score", "significance"]] = 9.0
     return stack, SpotTable(table)
@@ -125,6 +125,27 @@ def test_spots_that_must_be_confirmed_are_fewer_and_purer(turning):
     pd.testing.assert_frame_equal(strict, confirmed)
     assert np.sum(~strict["real"]) < np.sum(~loose["real"]) / 4
     assert np.sum(strict["real"]) > 0.7 * np.sum(loose["real"])
+
+
+@pytest.mark.parametrize("companions", [True, False])
+def test_direct_hits_are_no_spots(turning, companions):
+    stack, table = turning
+    hits = table.frame["significance"] == 9.0
+    sharp = table.frame["sharpness_px2"].mask(hits, 0.25)
+    # Most hits are so sharp that they score low as it is.
+    more = table.frame[hits].assign(sharpness_px2=0.05, score=2.5)
+    table = pd.concat([table.frame.assign(sharpness_px2=sharp), more])
+    kept = [
+        chosen(
+            SpotTable(table),
+            stack,
+            FindSettings(binning=1, companions=companions, point_spread=point_spread),
+        ).frame
+        for point_spread in (0.7, 0)
+    ]
+    left, all_ = (np.sum(frame["significance"] == 9.0) for frame in kept)
+    assert left < all_ / 10
+    assert np.sum(kept[0]["real"]) > 0.999 * np.sum(kept[1]["real"])
 
 
 def test_who_is_not_asked_cannot_confirm(small_stack):

@@ -117,7 +117,7 @@ def _tracks(
     point_spread: float,
 ) -> NDArray[np.bool_]:
     """Which candidates are too sharp for spots, shape (S,)."""
-    sharp = spots.sharp(units, point_spread)
+    sharp = spots.looked_at(units).sharp(point_spread)
     sure = (spots.significance > MODEL) & (spots.most(probability) > SURE)
     # Where most of what is surely a spot is so sharp, the detector is.
     if np.count_nonzero(sure) >= MODELS and sharp[sure].mean() > 1 / 2:

@@ -171,7 +171,8 @@ def find_in_band(
         settings.false_alarms, int(np.count_nonzero(use)), (Kernel(grain, grain),)
     )
     found = from_response(Response(response, response), use, threshold, settings)
-    found = found.only(~found.sharp(units, settings.point_spread))
+    found = found.looked_at(units)
+    found = found.only(~found.sharp(settings.point_spread))
     found = found.cut_off(settings.least_area)
     return spot_table(
         found, residual, known.sigma, use, projection=projection, omega_deg=omega_deg

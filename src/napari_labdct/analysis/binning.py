@@ -17,5 +17,5 @@ def unbinned(table: SpotTable, size: int) -> SpotTable:
     changed = {name: frame[name] * size for name in lengths}
     changed |= {name: frame[name] * size + middle for name in ("row_px", "column_px")}
     changed |= {name: frame[name] / size**2 for name in ("peak", "background")}
-    changed["area_px"] = frame["area_px"] * size**2
+    changed |= {name: frame[name] * size**2 for name in ("area_px", "sharpness_px2")}
     return SpotTable(frame.assign(**changed))

@@ -38,6 +38,8 @@ FOUND_COLUMNS: dict[str, str] = {
     "significance": "largest response of the matched filters [standard deviations]",
     "score": "what spots are ranked by, as rare in noise as such a significance",
     "companions": "projections before and after, of four, that confirm it",
+    "sharpness_px2": "smallest windowed variance at its peak, about 0 for a direct hit "
+    "of the sensor [px²]",
 }
 """Columns that `find_spots` adds to those of every spot table."""
 
@@ -63,6 +65,9 @@ class Candidates:
         Gaussian σ by which its heights are smoothed, shape (S,) [px].
     score
         What they are ranked by, shape (S,): significance, less what speaks against.
+    sharpness
+        How narrow each is at its peak, shape (S,), see `sharpness` [px²]; NaN where
+        nobody has looked.
     """
 
     pixels: NDArray[np.intp]
@@ -73,6 +78,7 @@ class Candidates:
     cut: NDArray[np.float64]
     blur: NDArray[np.float64]
     score: NDArray[np.float64]
+    sharpness: NDArray[np.float64]
 
     def only(self, keep: NDArray[np.bool_]) -> Candidates:
         """The spots to keep, numbered anew."""
@@ -88,6 +94,7 @@ class Candidates:
             core=self.core[keep],
             cut=self.cut[keep],
             blur=self.blur[keep],
+            sharpness=self.sharpness[keep],
         )
 
     def scored(self, score: NDArray[np.float64]) -> Candidates:
@@ -118,9 +125,19 @@ class Candidates:
         peak[self.spot[top]] = self.pixels[top]
         return peak
 
-    def sharp(
-        self, units: NDArray[np.float32], point_spread: float
-    ) -> NDArray[np.bool_]:
+    def looked_at(self, units: NDArray[np.float32]) -> Candidates:
+        """The same spots, with how narrow they are.
+
+        Parameters
+        ----------
+        units
+            Measured frame above background over the noise, shape (rows, columns).
+        """
+        row, column = np.divmod(self.peaks(units), units.shape[1])
+        narrow = sharpness(units, row.astype(np.float64), column.astype(np.float64))
+        return replace(self, sharpness=narrow)
+
+    def sharp(self, point_spread: float) -> NDArray[np.bool_]:
         """Which are narrower than the detector's point spread, shape (S,).
 
         What is sharper is a particle track or a hot pixel. The windowed variance
@@ -129,18 +146,14 @@ class Candidates:
 
         Parameters
         ----------
-        units
-            Measured frame above background over the noise, shape (rows, columns).
         point_spread
             Gaussian σ of the narrowest spot [px]; 0 for none.
         """
-        if point_spread == 0 or self.score.size == 0:
+        if point_spread == 0:
             return np.zeros(self.score.size, np.bool_)
-        row, column = np.divmod(self.peaks(units), units.shape[1])
-        variance = sharpness(units, row.astype(np.float64), column.astype(np.float64))
         narrowest = 1 / (1 / (point_spread**2 + 1 / 12) + 1 / WINDOW**2)
-        core = np.maximum(self.core, 1)
-        return np.asarray(variance < 0.65 * narrowest - 9 / core**2, np.bool_)
+        limit = 0.65 * narrowest - 9 / np.maximum(self.core, 1) ** 2
+        return np.asarray(self.sharpness < limit, np.bool_)
 
 
 def spot_table(
@@ -243,6 +256,7 @@ def spot_table(
             "significance": spots.significance,
             "score": spots.score,
             "companions": np.zeros(count, np.int64),
+            "sharpness_px2": spots.sharpness,
         }
     )
     return SpotTable(table.sort_values("score", ascending=False, kind="stable"))

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 from scipy.spatial import cKDTree
 
 from napari_labdct.analysis.detection import expected_false_alarms
-from napari_labdct.analysis.motion import (
-    BRIGHT,
-    LEAST,
-    SEEN,
-    Motion,
-    Places,
-    fit_motion,
-    next_projections,
+from napari_labdct.analysis.motion import BRIGHT, SEEN, Places, fit_motion
+from napari_labdct.analysis.offsets import (
+    WIDEST,
+    Return,
+    Scatter,
+    distances,
+    fit_scatter,
+    return_of,
 )
 
 if TYPE_CHECKING:
@@ -35,40 +35,67 @@ if TYPE_CHECKING:
     from napari_labdct.core import Geometry
 
     Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
 
 STEPS = (-2, -1, 1, 2)
 """Neighbours asked, counted in projections by angle."""
 
-WIDEST = 12.0
-"""Largest distance from the place where a spot is expected [px]."""
+NEAREST = 8
+"""Candidates around an expected place that are looked at."""
 
-AGAIN = 0.5
-"""Share of bright spots that must be seen again for a neighbour to be asked.
+FEWEST = 30
+"""Bright spots from which it is known how bright companions are."""
 
-Less often, in large samples close to the source, its word was worth nothing. Half of it
-will do for those that go one way.
-"""
+CLASS = 120
+"""Bright spots from which those that go to another energy are told apart."""
 
-ENOUGH = 480
-"""Bright spots from which those that go different ways are told apart."""
+CLASSES = 4
+"""Classes of the change of energy, at most."""
+
+PARTS = np.append(0, np.geomspace(0.06, 7, 14))
+"""How bright companions may be, as parts of a spot; 0 is for none."""
+
+OWN = np.geomspace(2, 60, 64)
+"""Significance of spots for which likelihoods are kept."""
+
+LEVELS = np.array([*np.arange(2.75, 6, 0.25), 6, 7, 8, 10, 12, 15, 20, 30, 60, 150])
+"""Limits of the classes of significance that companions are counted in."""
+
+POSITION = 2.0
+"""Error of a spot's place times its significance [px]."""
+
+GRID = np.linspace(-2.25, 2.25, 9)
+"""Offsets of a grain that are tried along each axis, in Gaussian σ of all grains."""
 
 CONFIRMS = 1.0
 """Logarithm of the likelihood ratio from which a neighbour confirms a spot."""
 
-LEVELS = np.array(
-    [-1, 1, *np.arange(2.5, 6, 0.25), 6, 7, 8, 10, 12, 15, 20, 30, 60, 150, np.inf]
-)
-"""Classes of the significance that is found there, the first for nothing."""
+CHUNK = 2000
+"""Candidates judged at a time."""
 
 
 class Judged(NamedTuple):
     """Candidates after their neighbours were asked, shape (N,) each.
 
-    Score, and the number of neighbouring projections that confirm a candidate.
+    Attributes
+    ----------
+    score
+        What they are ranked by.
+    companions
+        The number of neighbouring projections that confirm a candidate.
+    word
+        Logarithm of how much likelier what the neighbours show is for a spot than for
+        chance.
     """
 
     score: Floats
     companions: NDArray[np.int64]
+    word: Floats
+
+
+def unheard(score: Floats) -> Judged:
+    """Candidates whose neighbours have nothing to say."""
+    return Judged(score, np.zeros(score.size, np.int64), np.zeros(score.size))
 
 
 def ask_neighbours(
@@ -83,9 +110,11 @@ def ask_neighbours(
 ) -> Judged:
     """Score candidate spots anew by what neighbouring projections say.
 
-    What speaks for a spot is the logarithm of how much more often such a companion
-    belongs to a spot than to noise. Both are counted in the scan itself: on bright
-    spots, and at the same places of projections that have nothing to do with them.
+    What speaks for a spot is how much likelier its neighbours' candidates are with its
+    companions than by chance. The place of a companion is known but for the offset of
+    the spot's grain from the axis, the same in all neighbours: what they say is
+    averaged over all offsets. How far grains are off, how bright companions are, and
+    how many candidates there are by chance is counted in the scan itself.
     The sum is then brought back to the scale of the significance: a score of 4.5
     is as rare among noise with its chance companions as 4.5 was before.
 
@@ -112,154 +141,280 @@ def ask_neighbours(
         Unchanged scores, and no companions, where it cannot be told how spots move.
     """
     motion = fit_motion(places, score, omega, geometry)
-    asked = [] if motion is None else [_ask(places, score, motion, s) for s in STEPS]
+    if motion is None:
+        return unheard(score)
+    returns = {step: return_of(places, motion, step) for step in STEPS}
+    seen = np.count_nonzero(score > SEEN) / (area * omega.size)
+    next_to = [returns[step] for step in (-1, 1)]
+    scatter = fit_scatter(places, score, next_to, seen)
+    crowd = _Crowd.of(places, score, area * omega.size)
+    neighbours = [_Neighbour.of(crowd, each, scatter) for each in returns.values()]
     # What is doubted scores low; what it should look like elsewhere does not change.
-    heard = [each.word_on(significance) for each in asked if each is not None]
-    if not heard:
-        return Judged(score, np.zeros(score.size, np.int64))
+    word, apart = _together(crowd, neighbours, scatter, significance)
+    strange = [each.elsewhere(crowd, omega.size) for each in neighbours]
+    by_chance, _ = _together(crowd, strange, scatter, significance)
 
     def alarms(level: float) -> float:
         return omega.size * expected_false_alarms(level, area, shapes)
 
-    confirmed = np.count_nonzero([word > CONFIRMS for word, _ in heard], axis=0)
-    word, by_chance = np.sum(heard, axis=0)
-    return Judged(_as_significance(score, word, by_chance, alarms), confirmed)
+    confirmed = np.count_nonzero(apart > CONFIRMS, axis=0)
+    return Judged(_as_significance(score, word, by_chance, alarms), confirmed, word)
+
+
+@dataclass(frozen=True)
+class _Crowd:
+    """All candidates of a scan, shape (N,), as companions of each other.
+
+    Attributes
+    ----------
+    places, score
+        Where they are, and what they are ranked by.
+    tree
+        Of their places.
+    level
+        Number of the class of each one's significance, and −1 for no candidate at
+        all, shape (N + 1,).
+    density
+        Candidates of each class [1/px²].
+    """
+
+    places: Places
+    score: Floats
+    tree: cKDTree
+    level: Indices
+    density: Floats
+
+    @classmethod
+    def of(cls, places: Places, score: Floats, area: float) -> _Crowd:
+        """Count them on the area of all projections [px²]."""
+        level = np.searchsorted(LEVELS, score, "right")
+        count = np.bincount(level, minlength=LEVELS.size + 1)
+        density = np.maximum(count, 0.5) / area
+        tree = cKDTree(places.points())
+        return cls(places, score, tree, np.append(level, -1), density)
+
+    def around(self, wanted: Places, visible: NDArray[np.bool_]) -> Indices:
+        """Candidates around some places, shape (N, `NEAREST`); N for none."""
+        found = np.full((visible.size, NEAREST), self.score.size, np.intp)
+        points = wanted.only(visible).points()
+        found[visible] = self.tree.query(
+            points, k=NEAREST, distance_upper_bound=WIDEST
+        )[1]
+        return found
+
+    def likelihoods(self) -> Floats:
+        """Probability of each class for companions of all spots and brightnesses.
+
+        Shape (`OWN`, classes + 1, `PARTS`): the last class is for those too faint to
+        be candidates.
+        """
+        faintest = self.score.min()
+        edges = np.append(np.concatenate([[faintest], LEVELS]).clip(faintest), np.inf)
+        expected = OWN[:, None, None] * PARTS
+        below = stats.norm.cdf(edges[:, None] - expected)
+        return np.concatenate([np.diff(below, axis=1), below[:, :1]], axis=1)
+
+
+def _row_of(significance: Floats) -> Indices:
+    """Where in `OWN` spots of some significance are."""
+    at = np.interp(np.log(significance.clip(1)), np.log(OWN), np.arange(OWN.size))
+    return np.asarray(np.rint(at), np.intp)
 
 
 @dataclass(frozen=True)
 class _Neighbour:
-    """What is found in one neighbour, shape (N,).
+    """What may be companions in one neighbour.
 
     Attributes
     ----------
+    expected
+        Where the candidates should be.
+    found
+        Candidates around there, shape (N, `NEAREST`).
     kind
-        Number of the way that each candidate goes there, −1 where nothing is known.
-    found, strange
-        Highest score at the place, and at the same place of a stranger; 0 for none.
+        Number of the class of each one's change of energy, shape (N,).
+    known
+        Which classes it is known of how bright companions are.
     ratios
-        For each kind, see `_log_ratio`.
+        How much likelier a candidate is as a companion than by chance, less its place
+        [px²], for each kind, significance of the spot and class of the candidate;
+        the last is the probability that there is none.
     """
 
-    kind: NDArray[np.intp]
-    found: Floats
-    strange: Floats
-    ratios: dict[int, Callable[[Floats, Floats], Floats]]
+    expected: Return
+    found: Indices
+    kind: Indices
+    known: NDArray[np.bool_]
+    ratios: Floats
 
-    def word_on(self, own: Floats) -> tuple[Floats, Floats]:
-        """What it says of spots of some significance, and what it would by chance."""
-        word, by_chance = np.zeros(own.size), np.zeros(own.size)
-        for kind, ratio in self.ratios.items():
-            these = self.kind == kind
-            word[these] = ratio(self.found[these], own[these])
-            by_chance[these] = ratio(self.strange[these], own[these])
-        return word, by_chance
+    @classmethod
+    def of(cls, crowd: _Crowd, expected: Return, scatter: Scatter) -> _Neighbour:
+        """Count how bright the companions of bright spots are."""
+        found = crowd.around(expected.there, expected.visible)
+        bright = expected.visible & (crowd.score > BRIGHT)
+        classes = int(np.clip(np.count_nonzero(bright) // CLASS, 1, CLASSES))
+        kind = np.zeros(bright.size, np.intp)
+        if classes > 1:
+            within = np.arange(1, classes) / classes
+            limits = np.quantile(expected.energy[bright], within)
+            kind = np.searchsorted(limits, expected.energy)
+        likelihoods = crowd.likelihoods()
+        known = np.zeros(classes, np.bool_)
+        ratios = np.ones((classes, *likelihoods.shape[:2]))
+        for number in range(classes):
+            these = np.flatnonzero(bright & (kind == number))
+            known[number] = these.size >= FEWEST
+            if known[number]:
+                parts = _brightness(crowd, expected, found, these, scatter, likelihoods)
+                ratios[number] = likelihoods @ parts
+                ratios[number, :, :-1] /= crowd.density
+        return cls(expected, found, kind, known, ratios)
 
+    def elsewhere(self, crowd: _Crowd, count: int) -> _Neighbour:
+        """The same places in projections that have nothing to do with them."""
+        there = self.expected.there.with_strangers(count)
+        expected = Return(
+            there, self.expected.visible, self.expected.slope, self.expected.energy
+        )
+        found = crowd.around(there, expected.visible)
+        return _Neighbour(expected, found, self.kind, self.known, self.ratios)
 
-def _ask(places: Places, score: Floats, motion: Motion, step: int) -> _Neighbour | None:
-    """Look `step` projections away; None where bright spots are not seen again."""
-    there, visible = places.after(motion, next_projections(motion.omega, step))
-    elsewhere = there.with_strangers(motion.omega.size)
-    bright, seen = visible & (score > BRIGHT), cKDTree(places.points()[score > SEEN])
+    def log_ratios(
+        self, crowd: _Crowd, these: Indices, own: Floats, scatter: Scatter
+    ) -> Floats:
+        """What it says of some candidates for each offset of their grain.
 
-    def reach(which: NDArray[np.bool_], again: float) -> float | None:
-        if np.count_nonzero(which) < LEAST:
-            return None
-        return _reach(seen, there.only(which), elsewhere.only(which), again)
+        Parameters
+        ----------
+        crowd
+            All candidates.
+        these
+            Those asked about, shape (n,).
+        own
+            Their significance, shape (n,).
+        scatter
+            How far from their expected places spots come back.
 
-    if reach(bright, AGAIN) is None:
-        return None
-    tree, padded = cKDTree(places.points()), np.append(score, 0.0)
-    found, strange = np.zeros(score.size), np.zeros(score.size)
-    kind = np.where(visible, _kind(places, there, bright, motion), -1)
-    for number in range(kind.max() + 1):
-        these = kind == number
-        within = reach(these & bright, AGAIN / 2)
-        if within is None:
-            kind[these] = -1
-            continue
-        for wanted, highest in ((there, found), (elsewhere, strange)):
-            points = wanted.only(these).points()
-            _, which = tree.query(points, k=4, distance_upper_bound=within)
-            highest[these] = padded[which].max(axis=1)
-    by_chance = np.sort(strange[kind >= 0])
-    ratios = {}
-    for number in np.unique(kind[kind >= 0]).tolist():
-        these = bright & (kind == number)
-        ratios[number] = _log_ratio(found[these] / score[these], by_chance)
-    return _Neighbour(kind, found, strange, ratios)
-
-
-def _kind(
-    places: Places, there: Places, bright: NDArray[np.bool_], motion: Motion
-) -> NDArray[np.intp]:
-    """Number of the way that spots go, 0 to 3: how far, and to which energy.
-
-    The further one goes, the less is its place known. Towards the beam its energy
-    rises, and one that doubles it has mostly left the tube's spectrum. Too few bright
-    spots are taken to go one way.
-    """
-    if np.count_nonzero(bright) < ENOUGH:
-        return np.zeros(bright.size, np.intp)
-    way = np.hypot(there.row - places.row, there.column - places.column)
-    here, then = (
-        np.hypot(each.row - motion.centre_row, each.column - motion.centre_column)
-        for each in (places, there)
-    )
-    far, inward = way > np.median(way[bright]), then < here
-    return np.asarray(2 * far + inward, np.intp)
-
-
-def _reach(
-    seen: cKDTree, there: Places, elsewhere: Places, again: float
-) -> float | None:
-    """Distance within which most companions of bright spots are.
-
-    None if less than a share `again` of them is seen again.
-    """
-    radii = np.arange(0.5, WIDEST + 0.25, 0.5)
-    within = []
-    for wanted in (there, elsewhere):
-        away = np.sort(seen.query(wanted.points(), distance_upper_bound=WIDEST)[0])
-        within.append(np.searchsorted(away, radii) / len(away))
-    excess = within[0] - within[1]
-    if excess.max() < again:
-        return None
-    return float(radii[np.argmax(excess > 0.8 * excess.max())])
+        Returns
+        -------
+        log_ratio
+            Shape (n, offsets).
+        """
+        down, across = _offsets(scatter)
+        slope, found = self.expected.slope[these], self.found[these]
+        shift = [s[:, :1] * down + s[:, 1:] * across for s in slope.transpose(1, 0, 2)]
+        row, column = distances(crowd.places, self.expected.there.only(these), found)
+        # An offset stands for all those around it.
+        step = scatter.offset * (GRID[1] - GRID[0])
+        error = scatter.blur**2 + step**2 / 24 * (slope**2).sum((1, 2))
+        error += (POSITION / own.clip(1)) ** 2
+        width = (
+            error[:, None] + (POSITION / np.append(crowd.score, 1)[found].clip(1)) ** 2
+        )
+        ratio = self.ratios[self.kind[these], _row_of(own)]
+        weight = np.take_along_axis(ratio, crowd.level[found], axis=1)
+        weight /= 2 * np.pi * width
+        total = np.repeat(ratio[:, -1:], down.size, axis=1)
+        for k in range(NEAREST):
+            at = np.flatnonzero(found[:, k] < crowd.score.size)
+            away = (row[at, k, None] - shift[0][at]) ** 2
+            away += (column[at, k, None] - shift[1][at]) ** 2
+            near = np.exp(-away / (2 * width[at, k, None]))
+            total[at] += weight[at, k, None] * near
+        silent = ~(self.expected.visible & self.known[self.kind])[these]
+        total[silent] = 1
+        return np.log(np.maximum(total, 1e-6))
 
 
-def _log_ratio(
-    brightness: Floats, strange: Floats
-) -> Callable[[Floats, Floats], Floats]:
-    """How much likelier a companion is for a spot than for noise.
+def _brightness(
+    crowd: _Crowd,
+    expected: Return,
+    found: Indices,
+    these: Indices,
+    scatter: Scatter,
+    likelihoods: Floats,
+) -> Floats:
+    """How often companions of bright spots are some part as bright, shape (`PARTS`,).
+
+    Expectation maximisation over which of the candidates around is the companion, if
+    any, and how bright it is without its noise.
 
     Parameters
     ----------
-    brightness
-        Companions of bright spots, as parts of these, 0 where there is none.
-    strange
-        Significance of what is found by chance, sorted, 0 for nothing.
+    crowd
+        All candidates.
+    expected, found
+        As in `_Neighbour`.
+    these
+        The bright spots, shape (n,).
+    scatter
+        How far from their expected places spots come back.
+    likelihoods
+        As `_Crowd` gives them.
+    """
+    around, there = found[these], expected.there.only(these)
+    near = scatter.density(
+        *distances(crowd.places, there, around), expected.slope[these]
+    )
+    level, own = crowd.level[around], _row_of(crowd.score[these])
+    near = np.where(level < 0, 0, near / crowd.density[level])
+    each = likelihoods[own, -1] + np.einsum(
+        "nk,nkp->np", near, likelihoods[own[:, None], level]
+    )
+    parts = np.full(PARTS.size, 1 / PARTS.size)
+    for _ in range(30):
+        shares = each * parts
+        shares /= shares.sum(axis=1, keepdims=True)
+        # A tenth of a spot more for each keeps all of them possible.
+        parts = shares.sum(axis=0) + 0.1
+        parts /= parts.sum()
+    return parts
+
+
+def _offsets(scatter: Scatter) -> tuple[Floats, Floats]:
+    """Offsets of grains that are tried, shape (offsets,) each [px]."""
+    down, across = np.meshgrid(GRID, GRID, indexing="ij")
+    return down.ravel() * scatter.offset, across.ravel() * scatter.offset
+
+
+def _together(
+    crowd: _Crowd,
+    neighbours: list[_Neighbour],
+    scatter: Scatter,
+    significance: Floats,
+) -> tuple[Floats, Floats]:
+    """What all neighbours say, averaged over the offsets of grains.
+
+    Parameters
+    ----------
+    crowd
+        All candidates.
+    neighbours
+        Those asked.
+    scatter
+        How far from their expected places spots come back.
+    significance
+        Of all candidates, shape (N,).
 
     Returns
     -------
-    log_ratio
-        Of the significance of a companion and that of the spot, shape (N,) each.
+    word
+        Logarithm of the likelihood ratio of spot over chance, shape (N,).
+    apart
+        What each neighbour adds to what the others say, shape (neighbours, N).
     """
-    parts = np.quantile(brightness, (np.arange(64) + 0.5) / 64)
-    own = np.geomspace(2, 60, 64)
-    below = np.searchsorted(strange, LEVELS, "right") / strange.size
-    by_chance = np.maximum(np.diff(below), 0.5 / strange.size)
-    # What is found is the higher of the companion, with its noise, and chance.
-    expected = own[:, None, None] * parts
-    companion = stats.norm.cdf(LEVELS[:, None] - expected).mean(axis=2)
-    for_spot = np.maximum(np.diff(below * companion, axis=1), 1e-3)
-    table = np.log(for_spot / by_chance)
-
-    def log_ratio(found: Floats, score: Floats) -> Floats:
-        row = np.rint(np.interp(np.log(score), np.log(own), np.arange(own.size)))
-        column = np.searchsorted(LEVELS, found) - 1
-        return np.asarray(table[row.astype(np.intp), column], np.float64)
-
-    return log_ratio
+    word = np.zeros(significance.size)
+    apart = np.zeros((len(neighbours), significance.size))
+    prior = -((GRID[:, None] ** 2 + GRID**2).ravel()) / 2
+    prior -= special.logsumexp(prior)
+    for start in range(0, significance.size, CHUNK):
+        these = np.arange(start, min(start + CHUNK, significance.size))
+        own = significance[these]
+        said = np.array([n.log_ratios(crowd, these, own, scatter) for n in neighbours])
+        whole = said.sum(axis=0) + prior
+        word[these] = special.logsumexp(whole, axis=1)
+        apart[:, these] = word[these] - special.logsumexp(whole - said, axis=2)
+    return word, apart
 
 
 def _as_significance(

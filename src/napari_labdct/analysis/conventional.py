@@ -177,8 +177,10 @@ def conventional_spots(
     height = np.maximum(grey.ravel()[pixels].astype(np.float64), 1e-6)
     score = largest(response.ravel()[pixels], spot) / robust_spread(response, use)
     cut, blur = np.zeros(score.size), np.zeros(score.size)
-    found = Candidates(pixels, spot, height, score, score, cut, blur, score)
-    found = found.only(~found.sharp(units, settings.point_spread))
+    nobody = np.full(score.size, np.nan)
+    found = Candidates(pixels, spot, height, score, score, cut, blur, score, nobody)
+    found = found.looked_at(units)
+    found = found.only(~found.sharp(settings.point_spread))
     return spot_table(
         found, residual, sigma, use, projection=projection, omega_deg=omega_deg
     )

@@ -221,8 +221,8 @@ def find_spots(
     if threshold is None:
         threshold = threshold_for(settings.false_alarms, area, settings.kernels)
     response = respond(units, settings.kernels, use)
-    spots = from_response(response, use, threshold, settings)
-    sharp = spots.sharp(units, settings.point_spread)
+    spots = from_response(response, use, threshold, settings).looked_at(units)
+    sharp = spots.sharp(settings.point_spread)
     if by_network:
         spots = spots.only(~sharp)
     score = spots.score
@@ -342,7 +342,8 @@ def from_response(
     wide = (core < 2 * SUPPORT) & (core < WIDE * score)
     height[wide[spot]] = best.ravel()[pixels][wide[spot]]
     cut[wide], blur[wide] = score[wide] / 2, max(settings.scales)
-    return Candidates(pixels, spot, height, score, core, cut, blur, score)
+    unseen = np.full(core.size, np.nan)
+    return Candidates(pixels, spot, height, score, core, cut, blur, score, unseen)
 
 
 def _parted(

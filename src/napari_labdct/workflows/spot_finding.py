@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_labdct.analysis.binning import unbinned
-from napari_labdct.analysis.companions import ask_neighbours
+from napari_labdct.analysis.companions import Judged, ask_neighbours, unheard
 from napari_labdct.analysis.detection import threshold_for
 from napari_labdct.analysis.find import CANDIDATES, FindSettings, find_spots
+from napari_labdct.analysis.hits import direct_hits
 from napari_labdct.analysis.motion import Places
 from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import statistics_of
@@ -199,15 +200,41 @@ def chosen(
     settings
         As `settings_for` gives them.
     """
-    if loosened(settings, stack) is settings:
+    if len(stack) < FEWEST_FRAMES:
         return candidates
+    table = candidates.frame
+    judged = unheard(table["score"].to_numpy())
+    kept = np.ones(len(table), np.bool_)
+    if settings.companions:
+        judged = _asked(candidates, stack, settings)
+        kept = judged.score > _least(stack, settings)
+        # Where nobody could be asked, no spot has companions.
+        if judged.companions.any():
+            kept &= judged.companions >= settings.least_companions
+    # In bins, hits were replaced before.
+    if settings.point_spread and settings.binning <= 1:
+        kept &= ~direct_hits(
+            table["sharpness_px2"].to_numpy(),
+            table["significance"].to_numpy(),
+            judged.companions,
+            judged.word,
+        )
+    # Most are noise: only the rest is copied.
+    score, companions = judged.score[kept], judged.companions[kept]
+    return SpotTable(table[kept].assign(score=score, companions=companions))
+
+
+def _asked(
+    candidates: SpotTable, stack: ProjectionStack, settings: FindSettings
+) -> Judged:
+    """What neighbouring projections say of candidates."""
     small, table = stack, candidates.frame
     row, column = (table[name].to_numpy() for name in ("row_px", "column_px"))
     if settings.binning > 1:
         small, middle = _binned(stack, settings)[0], (settings.binning - 1) / 2
         row, column = ((x - middle) / settings.binning for x in (row, column))
     places = Places(table["projection"].to_numpy(np.intp), row, column, small.shape[1:])
-    judged = ask_neighbours(
+    return ask_neighbours(
         places,
         table["score"].to_numpy(),
         table["significance"].to_numpy(),
@@ -216,13 +243,6 @@ def chosen(
         area=_area(small),
         geometry=small.geometry,
     )
-    # Most are noise: only the rest is copied.
-    kept = judged.score > _least(stack, settings)
-    # Where nobody could be asked, no spot has companions.
-    if judged.companions.any():
-        kept &= judged.companions >= settings.least_companions
-    anew = {name: part[kept] for name, part in judged._asdict().items()}
-    return SpotTable(table[kept].assign(**anew))
 
 
 def iter_spots(
