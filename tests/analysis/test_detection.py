@@ -17,7 +17,7 @@ from .frames import noise
 @pytest.mark.parametrize("correlation", [0.0, 0.4, 0.8])
 def test_noise_has_unit_response(correlation):
     units = noise((300, 401), np.random.default_rng(0), correlation) * 1.3
-    for response in matched_filters(units, kernels((1.0, 2.0), 5.0)):
+    for response in matched_filters(units, kernels((1.0, 2.0), 2.5)):
         assert response.shape == units.shape
         assert response.std() == pytest.approx(1, rel=0.05)
 
@@ -59,7 +59,7 @@ def test_a_frame_without_noise_is_no_sea_of_spots():
 
 @pytest.mark.parametrize(
     "shapes",
-    [kernels((1.0,)), kernels((2.0,)), kernels((1.0, 2.0)), kernels((1.0,), 5)],
+    [kernels((1.0,)), kernels((2.0,)), kernels((1.0, 2.0)), kernels((1.0, 1.5), 2.5)],
 )
 @pytest.mark.parametrize("level", [3.5, 4.0])
 def test_expected_false_alarms_are_seen(shapes, level):
@@ -72,18 +72,33 @@ def test_expected_false_alarms_are_seen(shapes, level):
     assert expected / 1.9 < seen < expected * 1.5
 
 
-def test_an_arc_answers_to_the_filter_of_its_direction():
-    row, column = np.mgrid[:128, :128]
-    turn = np.radians(45)
-    along = (column - 60) * np.cos(turn) - (row - 70) * np.sin(turn)
-    across = (column - 60) * np.sin(turn) + (row - 70) * np.cos(turn)
-    arc = 2 * np.exp(-((along / 5) ** 2 + (across / 1.5) ** 2) / 2)
-    shapes = kernels((1.0,), 5.0)
-    units = (arc + noise((128, 128), np.random.default_rng(0))).astype("f4")
-    at_centre = [response[70, 60] for response in matched_filters(units, shapes)]
-    assert shapes[int(np.argmax(at_centre))].angle == 45
-    assert max(at_centre) == pytest.approx(np.sqrt((arc**2).sum()), abs=3)
-    assert max(at_centre) > 1.5 * at_centre[0]
+@pytest.mark.parametrize("towards", [0, 37, 90, 160, 250])
+def test_long_filters_lie_across_the_direction_of_the_beam_centre(towards):
+    row, column = np.mgrid[:160, :160]
+    centre, turn = (90.0, 70.0), np.radians(towards)
+    at_row, at_column = 90 - 45 * np.sin(turn), 70 + 45 * np.cos(turn)
+    radial = (column - at_column) * np.cos(turn) - (row - at_row) * np.sin(turn)
+    around = (column - at_column) * np.sin(turn) + (row - at_row) * np.cos(turn)
+    rng = np.random.default_rng(0)
+    round_, long = (
+        next(matched_filters(units, shapes, centre=centre))
+        for shapes in (kernels((1.5,)), kernels((1.5,), 4.0))
+        for line in [8 * np.exp(-((around / 6) ** 2 + (radial / 1.5) ** 2) / 2)]
+        for units in [(line + noise((160, 160), rng)).astype("f4")]
+    )
+    at = round(at_row), round(at_column)
+    expected = np.sqrt(np.pi * 6 * 1.5) * 8
+    assert long[at] == pytest.approx(expected, rel=0.12)
+    assert long[at] > 1.3 * round_[at]
+
+
+def test_without_a_centre_the_middle_is_taken():
+    units = noise((100, 120), np.random.default_rng(1)).astype("f4")
+    one, other = (
+        next(matched_filters(units, kernels((1.0,), 3.0), centre=centre))
+        for centre in (None, (49.5, 59.5))
+    )
+    np.testing.assert_array_equal(one, other)
 
 
 def test_threshold_inverts_the_expectation():

@@ -69,8 +69,35 @@ def test_a_calibrated_model_knows_the_binning_that_nobody_sets(small_stack):
     usual = settings_for(small_stack, model, FindSettings(false_alarms=7))
     assert usual.binning == 4
     assert usual.false_alarms == 7
-    own = FindSettings(binning=2)
+    own = FindSettings(binning=2, elongation=1)
     assert settings_for(small_stack, model, own) == own
+    assert settings_for(small_stack, model, FindSettings(binning=2)).binning == 2
+
+
+@pytest.mark.parametrize(("across", "filters"), [(0.9, 1.7), (0.4, 1.0)])
+def test_filters_are_long_where_spots_lie_across(small_stack, across, filters):
+    model = SimpleNamespace(scan=FACTS | {"across": across})
+    assert settings_for(small_stack, model).elongation == filters
+
+
+@pytest.mark.parametrize(("turn", "long"), [(90, True), (0, False)])
+def test_the_direction_of_spots_is_seen(turn, long):
+    rng = np.random.default_rng(4)
+    row, column = np.mgrid[:400, :400]
+    frames = 300 + 10 * rng.standard_normal((9, 400, 400))
+    for frame in frames:
+        for _ in range(40):
+            at, angle = rng.uniform(60, 190), rng.uniform(0, 2 * np.pi)
+            down, right = row - 199.5 + at * np.sin(angle), column - 199.5
+            right = right - at * np.cos(angle)
+            along = angle + np.radians(turn)
+            major = right * np.cos(along) - down * np.sin(along)
+            minor = right * np.sin(along) + down * np.cos(along)
+            frame += 100 * np.exp(-((major / 6) ** 2 + (minor / 1.3) ** 2) / 2)
+    settings = settings_for(ProjectionStack(frames.astype(np.float32)), None)
+    assert settings.binning == 1
+    assert (settings.elongation > 1.7) == long
+    assert (settings.elongation == 1) != long
 
 
 def test_the_binning_of_a_calibrated_model_reaches_the_finder(small_stack, threshold):

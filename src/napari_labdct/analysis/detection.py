@@ -13,44 +13,40 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ARC_DIRECTIONS = 8
-"""Directions in which arcs are looked for."""
+DIRECTIONS = 8
+"""Directions in which long filters lie, the nearest to the right one at each pixel."""
 
 
 class Kernel(NamedTuple):
-    """Shape of a matched filter.
+    """Shape of a matched filter: Gaussian σ of its length and of its width [px].
 
-    Gaussian σ along and across its axis [px], and the axis' direction from
-    +column towards −row [deg].
+    Long filters lie at right angles to the direction of the beam centre, as the line
+    that Laue focusing makes of a spot.
     """
 
     along: float
     across: float
-    angle: float = 0.0
 
 
-def kernels(scales: Sequence[float], arc_length: float = 0.0) -> tuple[Kernel, ...]:
-    """Round filters, the finest first, and arcs in all directions.
+def kernels(scales: Sequence[float], elongation: float = 1.0) -> tuple[Kernel, ...]:
+    """Filters of some widths, the finest first.
 
     Parameters
     ----------
     scales
-        Widths of the round filters, Gaussian σ [px].
-    arc_length
-        Gaussian σ of arcs along their length [px]; 0 for none.
+        Widths, Gaussian σ [px].
+    elongation
+        How many times longer than wide they are, at least 1.
     """
-    shapes = [Kernel(scale, scale) for scale in sorted(scales)]
-    if arc_length > 0:
-        across = min(1.5 * min(scales), arc_length)
-        turns = np.arange(0, 180, 180 / ARC_DIRECTIONS)
-        shapes += [Kernel(arc_length, across, float(turn)) for turn in turns]
-    return tuple(shapes)
+    longer = max(elongation, 1.0)
+    return tuple(Kernel(scale * longer, scale) for scale in sorted(scales))
 
 
 def matched_filters(
     units: NDArray[np.float32],
     shapes: Sequence[Kernel],
     use: NDArray[np.bool_] | None = None,
+    centre: tuple[float, float] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Signal-to-noise ratio of Gaussian spots centred on every pixel.
 
@@ -68,6 +64,9 @@ def matched_filters(
         Shapes of the spots.
     use
         Pixels to measure the spread on, shape (rows, columns); all by default.
+    centre
+        Row and column where the beam axis meets the detector [px]; the middle by
+        default.
 
     Yields
     ------
@@ -81,12 +80,36 @@ def matched_filters(
     size = (fft.next_fast_len(rows + room), fft.next_fast_len(columns + room, True))
     spectrum = fft.rfft2(units, size)
     down, across = fft.fftfreq(size[0]), fft.rfftfreq(size[1])
+
+    def respond_to(shape: Kernel, turn: float) -> NDArray[np.float32]:
+        gain = _transfer(shape, turn, down, across)
+        response = fft.irfft2(spectrum * gain, size, overwrite_x=True)
+        return np.asarray(response[:rows, :columns], np.float32)
+
     for shape in shapes:
-        response = fft.irfft2(
-            spectrum * _transfer(shape, down, across), size, overwrite_x=True
-        )[:rows, :columns]
+        if shape.along == shape.across:
+            response = respond_to(shape, 0.0)
+        else:
+            response = np.empty_like(units)
+            turns = _turns(units.shape, centre)
+            for number in range(DIRECTIONS):
+                one = respond_to(shape, number * 180 / DIRECTIONS)
+                np.copyto(response, one, where=turns == number)
         # A frame without noise must not make everything significant.
         yield response * np.float32(1 / max(robust_spread(response, use), 0.5))
+
+
+@lru_cache(maxsize=4)
+def _turns(
+    shape: tuple[int, int], centre: tuple[float, float] | None
+) -> NDArray[np.uint8]:
+    """Number of the direction in which long filters lie at each pixel."""
+    middle = centre or ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
+    row, column = np.ogrid[: shape[0], : shape[1]]
+    # From +column towards −row, as all directions.
+    towards = np.degrees(np.arctan2(middle[0] - row, column - middle[1]))
+    number = np.rint((towards + 90) * DIRECTIONS / 180) % DIRECTIONS
+    return np.asarray(number, np.uint8)
 
 
 class Response(NamedTuple):
@@ -112,9 +135,10 @@ def respond(
     units: NDArray[np.float32],
     shapes: Sequence[Kernel],
     use: NDArray[np.bool_] | None = None,
+    centre: tuple[float, float] | None = None,
 ) -> Response:
     """Ask all filters about a frame; parameters as in `matched_filters`."""
-    responses = matched_filters(units, shapes, use)
+    responses = matched_filters(units, shapes, use, centre)
     fine = next(responses)
     best, crests = fine, None
     for shape, response in zip(shapes[1:], responses, strict=True):
@@ -129,11 +153,12 @@ def respond(
 
 
 def _transfer(
-    shape: Kernel, down: NDArray[np.float64], across: NDArray[np.float64]
+    shape: Kernel, turn: float, down: NDArray[np.float64], across: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Gain of a Gaussian at each spatial frequency [1/px].
 
-    White noise of spread 1 keeps it: the mean of the squared gain is 1.
+    White noise of spread 1 keeps it: the mean of the squared gain is 1. `turn` is the
+    direction of its length, from +column towards −row [deg].
     """
     factor = -2 * np.pi**2
     whole = np.float32(np.sqrt(4 * np.pi * shape.along * shape.across))
@@ -143,7 +168,7 @@ def _transfer(
             for f in (down, across)
         )
         return (whole * vertical)[:, None] * horizontal
-    angle = np.radians(shape.angle)
+    angle = np.radians(turn)
     v, h = down.astype(np.float32)[:, None], across.astype(np.float32)
     along = (h * np.cos(angle) - v * np.sin(angle)) * shape.along
     over = (h * np.sin(angle) + v * np.cos(angle)) * shape.across
@@ -194,11 +219,7 @@ def expected_false_alarms(
     height = np.linspace(threshold, threshold + 6, 241)
     maxima = np.zeros_like(height)
     for shape in shapes:
-        both = _is_maximum(height, shape.along) * _is_maximum(height, shape.across)
-        # Neighbouring directions share maxima: about as many are independent as
-        # an arc is longer than wide (seen in simulated noise).
-        aspect = shape.along / shape.across
-        maxima += both if aspect == 1 else both * min(1.0, aspect / ARC_DIRECTIONS)
+        maxima += _is_maximum(height, shape.along) * _is_maximum(height, shape.across)
     return float(pixels * np.trapezoid(stats.norm.pdf(height) * maxima, height))
 
 

@@ -91,12 +91,13 @@ class FindSettings(Parameters):
         "below are then in bins. 0 is as the width of the scan's clear spots needs "
         "it; a frame alone is then not binned.",
     )
-    arc_length: float = Field(
+    elongation: float = Field(
         0.0,
         ge=0,
-        le=60,
-        description="Length of arcs to look for as well, Gaussian σ [px], such as 5 "
-        "for Laue focusing; 0 looks for compact spots alone and is quicker.",
+        le=10,
+        description="How many times longer than wide the filters are, at right angles "
+        "to the direction of the beam centre; 2 to 3 for the lines of Laue focusing. 1 "
+        "is round and quickest, 0 as the scan's clear spots need it.",
     )
     point_spread: float = Field(
         0.7,
@@ -143,7 +144,7 @@ class FindSettings(Parameters):
     @property
     def kernels(self) -> tuple[Kernel, ...]:
         """Shapes of the matched filters, the finest first."""
-        return kernels(self.scales, self.arc_length)
+        return kernels(self.scales, self.elongation)
 
 
 def find_spots(
@@ -152,6 +153,7 @@ def find_spots(
     *,
     probability: NDArray[np.float32] | None = None,
     mask: NDArray[np.bool_] | None = None,
+    centre: tuple[float, float] | None = None,
     settings: FindSettings | None = None,
     threshold: float | None = None,
     by_network: bool = False,
@@ -177,9 +179,12 @@ def find_spots(
         spot.
     mask
         Pixels to leave out, such as a beam stop's, shape (rows, columns).
+    centre
+        Row and column where the beam axis meets the detector [px], to which long
+        filters lie at right angles; the middle by default.
     settings
         How spots are told from noise and from each other. The frame is taken as it
-        is: scans are binned by `iter_spots`.
+        is: scans are binned by `iter_spots`, which also tells how long filters are.
     threshold
         Least significance [standard deviations] in place of the one that
         follows from `settings.false_alarms`.
@@ -220,7 +225,7 @@ def find_spots(
     area = int(np.count_nonzero(use))
     if threshold is None:
         threshold = threshold_for(settings.false_alarms, area, settings.kernels)
-    response = respond(units, settings.kernels, use)
+    response = respond(units, settings.kernels, use, centre)
     spots = from_response(response, use, threshold, settings).looked_at(units)
     sharp = spots.sharp(settings.point_spread)
     if by_network:

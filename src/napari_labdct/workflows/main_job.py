@@ -17,6 +17,7 @@ from napari_labdct.workflows.cleanup import history_line, iter_clean
 from napari_labdct.workflows.figure import INPUT, OUTPUT, Comparison, write_figure
 from napari_labdct.workflows.lines import choose_lines
 from napari_labdct.workflows.spot_finding import (
+    centre_of,
     chosen,
     iter_candidates,
     loosened,
@@ -168,13 +169,17 @@ def iter_clean_to_folder(
     files = Results(make_folder(folder), SpotTable(), (), pd.DataFrame())
     tables, levels, kept = [], _Levels(), {}
     settings, shadow = settings_for(stack, denoiser), shadow_of(stack)
+    centre = centre_of(stack)
     loose = loosened(settings, stack)
     # Wide spots are found on binned frames, small ones on those cleaned anyway.
     wide = settings.binning > 1
     binned = iter_candidates(stack, denoiser, settings) if wide else None
     for done in iter_clean_to_files(stack, denoiser, files.cleaned, files.difference):
         omega = float(stack.omega[done.index])
-        tables.append(next(binned) if binned else spots_of(done, omega, loose, shadow))
+        if binned:
+            tables.append(next(binned))
+        else:
+            tables.append(spots_of(done, omega, loose, shadow, centre))
         levels.add(done)
         if done.index == show:
             kept[show] = done

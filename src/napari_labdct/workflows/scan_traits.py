@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from napari_labdct.analysis import find_spots
@@ -26,8 +27,50 @@ wider ones are found best where pixels are binned [px]."""
 CLEAR = 12.0
 """Significance from which a spot's shape can be measured [σ]."""
 
+FEWEST = 5
+"""Clear spots that say how wide spots are."""
 
-class ScanTraits(Parameters):
+LONG = 1.5
+"""Length over width from which a spot's direction can be measured."""
+
+ACROSS = 25.0
+"""How far from a right angle a spot may lie and still count as across [deg]."""
+
+MOST = 2 / 3
+"""Share of spots that must lie across for filters to do so."""
+
+
+class SpotShape(Parameters):
+    """What clear spots of a scan look like."""
+
+    width: tuple[float, float, float] = Field(
+        description="Width of clear spots across, Gaussian σ at 10, 50 and 90 % [px]."
+    )
+    elongation: float = Field(
+        ge=0, description="Median length over width of clear spots."
+    )
+    across: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of them that lie at right angles to the direction of the "
+        "beam centre, of those whose direction can be told.",
+    )
+
+    @property
+    def binning(self) -> int:
+        """Side of bins that suits the scan's spots [px]."""
+        return binning_for(self.width[1])
+
+    @property
+    def filters(self) -> float:
+        """Length over width of filters that suit the scan's spots."""
+        if self.across < MOST or self.elongation < LONG:
+            return 1.0
+        return round(float(np.sqrt(self.elongation)), 1)
+
+
+class ScanTraits(SpotShape):
     """Facts of a scan, measured on some of its frames without any labels."""
 
     projections: int = Field(ge=1, description="Frames measured.")
@@ -39,17 +82,6 @@ class ScanTraits(Parameters):
     )
     zinger_rate: float = Field(ge=0, description="Zingers per pixel and frame.")
     spots: float = Field(ge=0, description="Clear spots a frame.")
-    width: tuple[float, float, float] = Field(
-        description="Width of clear spots across, Gaussian σ at 10, 50 and 90 % [px]."
-    )
-    elongation: float = Field(
-        ge=0, description="Median length over width of clear spots."
-    )
-
-    @property
-    def binning(self) -> int:
-        """Side of bins that suits the scan's spots [px]."""
-        return binning_for(self.width[1])
 
 
 def binning_for(width: float) -> int:
@@ -57,13 +89,18 @@ def binning_for(width: float) -> int:
     return int(2 ** np.clip(np.round(np.log2(max(width, 0.1) / USUAL)), 0, 4))
 
 
-def usual_width(stack: ProjectionStack, most: int = 3) -> float:
-    """Median width of the clear spots, Gaussian σ [px], on a few frames of a scan.
+def usual_shape(
+    stack: ProjectionStack, centre: tuple[float, float] | None = None, most: int = 3
+) -> SpotShape:
+    """Shape of the clear spots on a few frames of a scan.
 
     Parameters
     ----------
     stack
         The scan as measured.
+    centre
+        Row and column where the beam axis meets the detector [px]; the middle of the
+        frames by default.
     most
         Frames to look at.
     """
@@ -72,8 +109,13 @@ def usual_width(stack: ProjectionStack, most: int = 3) -> float:
     for number in spread_over(len(stack), most):
         known = scan.of(number)
         tables.append(find_spots(stack.frame(number) - known.background, known.sigma))
-    width, _, _ = _shapes(tables)
-    return width[1]
+    return _shape_of(tables, centre or _middle(stack))
+
+
+def _middle(stack: ProjectionStack) -> tuple[float, float]:
+    """Row and column of the frames' middle [px]."""
+    rows, columns = stack.shape[1:]
+    return (rows - 1) / 2, (columns - 1) / 2
 
 
 def measure_traits(stack: ProjectionStack, most: int = 8) -> ScanTraits:
@@ -98,7 +140,8 @@ def measure_traits(stack: ProjectionStack, most: int = 8) -> ScanTraits:
         together.append(_correlation(calm))
         zingers.append(float((calm != units).mean()))
         tables.append(find_spots(frame - known.background, known.sigma))
-    width, elongation, spots = _shapes(tables)
+    shape = _shape_of(tables, _middle(stack))
+    spots = float(np.mean([len(_clear(table)) for table in tables]))
     return ScanTraits(
         projections=len(numbers),
         level=round(float(np.median(levels)), 3),
@@ -107,8 +150,9 @@ def measure_traits(stack: ProjectionStack, most: int = 8) -> ScanTraits:
         correlation=round(float(np.median(together)), 3),
         zinger_rate=float(f"{np.mean(zingers):.2g}"),
         spots=round(spots, 1),
-        width=width,
-        elongation=elongation,
+        width=shape.width,
+        elongation=shape.elongation,
+        across=shape.across,
     )
 
 
@@ -130,18 +174,28 @@ def _correlation(units: NDArray[np.float32]) -> float:
     return float(np.mean([np.corrcoef(a[at], b[at])[0, 1] for a, b, at in pairs]))
 
 
-def _shapes(
-    tables: list[SpotTable],
-) -> tuple[tuple[float, float, float], float, float]:
-    """Widths, elongation, and number a frame, of the clear spots."""
-    clear = [table.frame[table.frame["score"] > CLEAR] for table in tables]
-    count = sum(len(part) for part in clear)
-    if count < 5:  # too few to say: those of a point on a usual detector
-        return (1.0, 1.4, 2.0), 1.0, count / len(tables)
-    minor = np.concatenate([part["minor_px"].to_numpy() for part in clear]) / FWHM
-    major = np.concatenate([part["major_px"].to_numpy() for part in clear]) / FWHM
+def _clear(table: SpotTable) -> pd.DataFrame:
+    """The clear spots of a frame."""
+    return table.frame[table.frame["score"] > CLEAR]
+
+
+def _shape_of(tables: list[SpotTable], centre: tuple[float, float]) -> SpotShape:
+    """Shape of the clear spots of some frames; across which direction they lie."""
+    clear = pd.concat([_clear(table) for table in tables])
+    if len(clear) < FEWEST:  # too few to say: those of a point on a usual detector
+        return SpotShape(width=(1.0, 1.4, 2.0), elongation=1.0)
+    minor, major = (clear[name].to_numpy() / FWHM for name in ("minor_px", "major_px"))
     low, middle, high = (
         round(float(w), 2) for w in np.quantile(minor, [0.1, 0.5, 0.9])
     )
-    ratio = round(float(np.median(major / np.maximum(minor, 0.3))), 2)
-    return (low, middle, high), ratio, count / len(tables)
+    ratio = major / np.maximum(minor, 0.3)
+    row, column = (clear[name].to_numpy() for name in ("row_px", "column_px"))
+    towards = np.degrees(np.arctan2(centre[0] - row, column - centre[1]))
+    # From −90 to 90, 0 for what lies across.
+    turned = (clear["angle_deg"].to_numpy() - towards) % 180 - 90
+    across = np.abs(turned[ratio > LONG]) < ACROSS
+    return SpotShape(
+        width=(low, middle, high),
+        elongation=round(float(np.median(ratio)), 2),
+        across=round(float(across.mean()), 2) if across.size else 0.0,
+    )

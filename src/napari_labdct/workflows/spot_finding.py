@@ -22,7 +22,7 @@ from napari_labdct.calibration.statistics import FEWEST_FRAMES
 from napari_labdct.core import InputError, SpotTable
 from napari_labdct.preparation import Preparation, prepare
 from napari_labdct.workflows.cleanup import iter_clean
-from napari_labdct.workflows.scan_traits import ScanTraits, binning_for, usual_width
+from napari_labdct.workflows.scan_traits import ScanTraits, usual_shape
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -45,22 +45,29 @@ def shadow_of(stack: ProjectionStack) -> NDArray[np.bool_] | None:
     return shadow if shadow.shape == stack.shape[1:] and shadow.any() else None
 
 
+def centre_of(stack: ProjectionStack) -> tuple[float, float] | None:
+    """Row and column where the beam axis meets the frames [px]; None if not known."""
+    if stack.geometry is None or stack.geometry.detector.shape != stack.shape[1:]:
+        return None
+    return stack.geometry.detector.centre
+
+
 def settings_for(
     stack: ProjectionStack,
     denoiser: Denoiser | None,
     settings: FindSettings | None = None,
 ) -> FindSettings:
-    """Settings with the binning that suits the spots of a scan.
+    """Settings with the binning and the filters that suit the spots of a scan.
 
     Parameters
     ----------
     stack
         The scan as measured; where nobody knows better, a few of its frames tell how
-        wide its spots are.
+        wide and how long its spots are.
     denoiser
         The network; one that was calibrated on a scan knows it.
     settings
-        What the user asks for; a binning other than 0 is kept.
+        What the user asks for; a binning or an elongation other than 0 is kept.
 
     Raises
     ------
@@ -73,14 +80,17 @@ def settings_for(
             "Spots cannot be confirmed by projections that are not asked: leave "
             "companions on, or set least_companions to 0."
         )
-    if settings.binning:
+    if settings.binning and settings.elongation:
         return settings
     facts = getattr(denoiser, "scan", None)  # None, and whatever else can clean
-    if facts is None:
-        binning = binning_for(usual_width(stack))
-    else:
-        binning = ScanTraits.model_validate(facts).binning
-    return settings.model_copy(update={"binning": binning})
+    shape = usual_shape(stack, centre_of(stack)) if facts is None else None
+    suited = shape or ScanTraits.model_validate(facts)
+    return settings.model_copy(
+        update={
+            "binning": settings.binning or suited.binning,
+            "elongation": settings.elongation or suited.filters,
+        }
+    )
 
 
 def spots_of(
@@ -88,6 +98,7 @@ def spots_of(
     omega_deg: float,
     settings: FindSettings | None = None,
     mask: NDArray[np.bool_] | None = None,
+    centre: tuple[float, float] | None = None,
 ) -> SpotTable:
     """Spots of one cleaned frame, their intensities measured on what was measured.
 
@@ -101,6 +112,8 @@ def spots_of(
         How spots are told from noise and from each other.
     mask
         Pixels to leave out, such as a beam stop's, shape (rows, columns).
+    centre
+        Row and column where the beam axis meets the detector [px], if known.
     """
     settings = settings or FindSettings()
     alone = done.statistics.static is None
@@ -114,6 +127,7 @@ def spots_of(
         judging_sigma(done.statistics),
         probability=done.probability,
         mask=mask,
+        centre=centre,
         settings=settings,
         by_network=alone,
         projection=done.index,
@@ -168,10 +182,12 @@ def iter_candidates(
         for table in iter_candidates(small, denoiser, whole, order=order):
             yield unbinned(table, settings.binning)
         return
-    settings, omega, shadow = loosened(settings, stack), stack.omega, shadow_of(stack)
+    settings, omega = loosened(settings, stack), stack.omega
+    shadow, centre = shadow_of(stack), centre_of(stack)
     if denoiser is not None:
         for done in iter_clean(stack, denoiser, order=order):
-            yield spots_of(done, float(omega[done.index]), settings, shadow)
+            angle = float(omega[done.index])
+            yield spots_of(done, angle, settings, shadow, centre)
         return
     scan = statistics_of(stack)
     for index in range(len(stack)) if order is None else order:
@@ -180,6 +196,7 @@ def iter_candidates(
             stack.frame(index) - known.background,
             judging_sigma(known),
             mask=shadow,
+            centre=centre,
             settings=settings,
             projection=index,
             omega_deg=float(omega[index]),
