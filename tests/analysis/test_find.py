@@ -168,6 +168,20 @@ def test_a_threshold_can_take_the_place_of_the_rate():
     assert len(find_spots(frame, one, threshold=8.0)) == 0
 
 
+def test_what_the_network_is_sure_of_keeps_its_significance():
+    rng = np.random.default_rng(9)
+    signal, _ = ellipses(SHAPE, 40, rng, snr=(30, 300))
+    frame = (signal + 10 * noise(SHAPE, rng)).astype(np.float32)
+    sure, unsure = (
+        find_spots(frame, SIGMA, probability=np.full(SHAPE, p, np.float32)).frame
+        for p in (0.97, 0.6)
+    )
+    clear = sure["sharpness_px2"] > 0.4
+    np.testing.assert_array_equal(sure["score"][clear], sure["significance"][clear])
+    assert sure["score"].max() > 100
+    assert unsure["score"].max() < 10
+
+
 def test_where_the_network_sees_none_there_is_no_spot():
     rng = np.random.default_rng(4)
     signal, _ = ellipses(SHAPE, 40, rng, snr=(30, 100))

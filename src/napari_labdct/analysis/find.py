@@ -35,7 +35,7 @@ SUPPORT = 2.5
 TRUST = 8.0
 """Significance up to which a spot is taken for one that the network calls even odds."""
 
-CANDIDATES = 2000.0
+CANDIDATES = 3000.0
 """False alarms a frame among the candidates that companions are looked for."""
 
 SURE = 0.9
@@ -240,7 +240,8 @@ def find_spots(
     else:
         if probability is not None:
             odds = odds_in_scan(likely, (spots.significance > SOLID) & ~sharp)
-            score = np.minimum(score, TRUST + odds)
+            doubted = odds < special.logit(SURE)
+            score = np.where(doubted, np.minimum(score, TRUST + odds), score)
         # Neighbouring projections may still confirm a spot that is doubted here.
         doubt = threshold_for(CANDIDATES, area, settings.kernels)
         score = np.where(sharp, doubt, np.maximum(score, doubt))
