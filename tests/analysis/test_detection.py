@@ -92,6 +92,14 @@ def test_long_filters_lie_across_the_direction_of_the_beam_centre(towards):
     assert long[at] > 1.2 * round_[at]
 
 
+def test_radial_filters_lie_along_that_direction():
+    units = np.zeros((101, 101), np.float32)
+    units[50, 80] = 100
+    (response,) = matched_filters(units, kernels((1.0,), 4.0, radial=True))
+    assert response[50, 86] > 0.3 * response[50, 80]
+    assert response[56, 80] < 1e-3 * response[50, 80]
+
+
 def test_without_a_centre_the_middle_is_taken():
     units = noise((100, 120), np.random.default_rng(1)).astype("f4")
     one, other = (

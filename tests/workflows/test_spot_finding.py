@@ -74,14 +74,24 @@ def test_a_calibrated_model_knows_the_binning_that_nobody_sets(small_stack):
     assert settings_for(small_stack, model, FindSettings(binning=2)).binning == 2
 
 
-@pytest.mark.parametrize(("across", "filters"), [(0.9, 1.7), (0.4, 1.0)])
-def test_filters_are_long_where_spots_lie_across(small_stack, across, filters):
-    model = SimpleNamespace(scan=FACTS | {"across": across})
-    assert settings_for(small_stack, model).elongation == filters
+@pytest.mark.parametrize(
+    ("share", "filters", "direction"),
+    [
+        ({"across": 0.9}, 1.7, "across"),
+        ({"across": 0.4}, 1.0, "across"),
+        ({"radial": 0.8, "across": 0.1}, 2.3, "radial"),
+    ],
+)
+def test_filters_are_long_where_spots_are(small_stack, share, filters, direction):
+    settings = settings_for(small_stack, SimpleNamespace(scan=FACTS | share))
+    assert settings.elongation == filters
+    assert settings.direction == direction
 
 
-@pytest.mark.parametrize(("turn", "long"), [(90, True), (0, False)])
-def test_the_direction_of_spots_is_seen(turn, long):
+@pytest.mark.parametrize(
+    ("turn", "direction"), [(90, "across"), (0, "radial"), (45, None)]
+)
+def test_the_direction_of_spots_is_seen(turn, direction):
     rng = np.random.default_rng(4)
     row, column = np.mgrid[:400, :400]
     frames = 300 + 10 * rng.standard_normal((9, 400, 400))
@@ -96,8 +106,11 @@ def test_the_direction_of_spots_is_seen(turn, long):
             frame += 100 * np.exp(-((major / 6) ** 2 + (minor / 1.3) ** 2) / 2)
     settings = settings_for(ProjectionStack(frames.astype(np.float32)), None)
     assert settings.binning == 1
-    assert (settings.elongation > 1.7) == long
-    assert (settings.elongation == 1) != long
+    if direction is None:
+        assert settings.elongation == 1
+    else:
+        assert settings.elongation > 1.7
+        assert settings.direction == direction
 
 
 def test_the_binning_of_a_calibrated_model_reaches_the_finder(small_stack, threshold):

@@ -21,14 +21,17 @@ class Kernel(NamedTuple):
     """Shape of a matched filter: Gaussian σ of its length and of its width [px].
 
     Long filters lie at right angles to the direction of the beam centre, as the line
-    that Laue focusing makes of a spot.
+    that Laue focusing makes of a spot, or along it, as the streak of a strained grain.
     """
 
     along: float
     across: float
+    radial: bool = False
 
 
-def kernels(scales: Sequence[float], elongation: float = 1.0) -> tuple[Kernel, ...]:
+def kernels(
+    scales: Sequence[float], elongation: float = 1.0, *, radial: bool = False
+) -> tuple[Kernel, ...]:
     """Filters of some widths, the finest first.
 
     Parameters
@@ -37,9 +40,11 @@ def kernels(scales: Sequence[float], elongation: float = 1.0) -> tuple[Kernel, .
         Widths, Gaussian σ [px].
     elongation
         How many times longer than wide they are, at least 1.
+    radial
+        Whether they lie along the direction of the beam centre.
     """
     longer = max(elongation, 1.0)
-    return tuple(Kernel(scale * longer, scale) for scale in sorted(scales))
+    return tuple(Kernel(scale * longer, scale, radial) for scale in sorted(scales))
 
 
 def matched_filters(
@@ -91,7 +96,7 @@ def matched_filters(
             response = respond_to(shape, 0.0)
         else:
             response = np.empty_like(units)
-            turns = _turns(units.shape, centre)
+            turns = _turns(units.shape, centre, shape.radial)
             for number in range(DIRECTIONS):
                 one = respond_to(shape, number * 180 / DIRECTIONS)
                 np.copyto(response, one, where=turns == number)
@@ -101,14 +106,14 @@ def matched_filters(
 
 @lru_cache(maxsize=4)
 def _turns(
-    shape: tuple[int, int], centre: tuple[float, float] | None
+    shape: tuple[int, int], centre: tuple[float, float] | None, radial: bool
 ) -> NDArray[np.uint8]:
     """Number of the direction in which long filters lie at each pixel."""
     middle = centre or ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
     row, column = np.ogrid[: shape[0], : shape[1]]
     # From +column towards −row, as all directions.
     towards = np.degrees(np.arctan2(middle[0] - row, column - middle[1]))
-    number = np.rint((towards + 90) * DIRECTIONS / 180) % DIRECTIONS
+    number = np.rint((towards + 90 * (not radial)) * DIRECTIONS / 180) % DIRECTIONS
     return np.asarray(number, np.uint8)
 
 

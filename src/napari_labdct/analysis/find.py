@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
@@ -95,9 +95,15 @@ class FindSettings(Parameters):
         0.0,
         ge=0,
         le=10,
-        description="How many times longer than wide the filters are, at right angles "
-        "to the direction of the beam centre; 2 to 3 for the lines of Laue focusing. 1 "
-        "is round and quickest, 0 as the scan's clear spots need it.",
+        description="How many times longer than wide the filters are; 2 to 3 for the "
+        "lines of Laue focusing and the streaks of strained grains. 1 is round and "
+        "quickest, 0 as the scan's clear spots need it.",
+    )
+    direction: Literal["across", "radial"] = Field(
+        "across",
+        description="How long filters lie: at right angles to the direction of the "
+        "beam centre, as Laue focusing draws spots out, or along it, as strain does. "
+        "With an elongation of 0 as the scan's clear spots do.",
     )
     point_spread: float = Field(
         0.7,
@@ -144,7 +150,8 @@ class FindSettings(Parameters):
     @property
     def kernels(self) -> tuple[Kernel, ...]:
         """Shapes of the matched filters, the finest first."""
-        return kernels(self.scales, self.elongation)
+        radial = self.direction == "radial"
+        return kernels(self.scales, self.elongation, radial=radial)
 
 
 def find_spots(

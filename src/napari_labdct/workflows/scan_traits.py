@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,14 +30,17 @@ CLEAR = 12.0
 FEWEST = 5
 """Clear spots that say how wide spots are."""
 
-LONG = 1.5
+TOLD = 1.5
 """Length over width from which a spot's direction can be measured."""
 
-ACROSS = 25.0
-"""How far from a right angle a spot may lie and still count as across [deg]."""
+LONG = 2.0
+"""Median length over width from which filters are long as well."""
+
+STRAIGHT = 25.0
+"""How far a spot may lie from across, or from the direction itself, to count [deg]."""
 
 MOST = 2 / 3
-"""Share of spots that must lie across for filters to do so."""
+"""Share of spots that must lie so for filters to do it as well."""
 
 
 class SpotShape(Parameters):
@@ -56,6 +59,9 @@ class SpotShape(Parameters):
         description="Share of them that lie at right angles to the direction of the "
         "beam centre, of those whose direction can be told.",
     )
+    radial: float = Field(
+        0.0, ge=0, le=1, description="Share of them that lie along that direction."
+    )
 
     @property
     def binning(self) -> int:
@@ -65,9 +71,16 @@ class SpotShape(Parameters):
     @property
     def filters(self) -> float:
         """Length over width of filters that suit the scan's spots."""
-        if self.across < MOST or self.elongation < LONG:
+        if max(self.across, self.radial) < MOST or self.elongation < LONG:
             return 1.0
-        return round(float(np.sqrt(self.elongation)), 1)
+        # Streaks of strained grains are smooth, and longer than round filters show.
+        power = 0.75 if self.direction == "radial" else 0.5
+        return round(float(self.elongation**power), 1)
+
+    @property
+    def direction(self) -> Literal["across", "radial"]:
+        """How such filters lie."""
+        return "radial" if self.radial > self.across else "across"
 
 
 class ScanTraits(SpotShape):
@@ -153,6 +166,7 @@ def measure_traits(stack: ProjectionStack, most: int = 8) -> ScanTraits:
         width=shape.width,
         elongation=shape.elongation,
         across=shape.across,
+        radial=shape.radial,
     )
 
 
@@ -191,11 +205,16 @@ def _shape_of(tables: list[SpotTable], centre: tuple[float, float]) -> SpotShape
     ratio = major / np.maximum(minor, 0.3)
     row, column = (clear[name].to_numpy() for name in ("row_px", "column_px"))
     towards = np.degrees(np.arctan2(centre[0] - row, column - centre[1]))
-    # From −90 to 90, 0 for what lies across.
-    turned = (clear["angle_deg"].to_numpy() - towards) % 180 - 90
-    across = np.abs(turned[ratio > LONG]) < ACROSS
+    # From 0 for what lies along that direction to 90 for what lies across.
+    turned = np.abs((clear["angle_deg"].to_numpy() - towards + 90) % 180 - 90)
+    told = turned[ratio > TOLD]
+    across, radial = (
+        round(float(np.mean(off < STRAIGHT)), 2) if told.size else 0.0
+        for off in (90 - told, told)
+    )
     return SpotShape(
         width=(low, middle, high),
         elongation=round(float(np.median(ratio)), 2),
-        across=round(float(across.mean()), 2) if across.size else 0.0,
+        across=across,
+        radial=radial,
     )

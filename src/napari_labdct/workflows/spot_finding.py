@@ -85,12 +85,10 @@ def settings_for(
     facts = getattr(denoiser, "scan", None)  # None, and whatever else can clean
     shape = usual_shape(stack, centre_of(stack)) if facts is None else None
     suited = shape or ScanTraits.model_validate(facts)
-    return settings.model_copy(
-        update={
-            "binning": settings.binning or suited.binning,
-            "elongation": settings.elongation or suited.filters,
-        }
-    )
+    update: dict[str, object] = {"binning": settings.binning or suited.binning}
+    if not settings.elongation:
+        update |= {"elongation": suited.filters, "direction": suited.direction}
+    return settings.model_copy(update=update)
 
 
 def spots_of(
