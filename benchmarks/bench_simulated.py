@@ -67,7 +67,7 @@ def best_by_snr(tables, truth, tolerance):
     rows = {}
     for way, found in tables.items():
         rows[way] = [
-            sweep(found, truth, tolerance, least_snr=low, most_snr=high, steps=20)[
+            sweep(found, truth, tolerance, least_snr=low, most_snr=high, steps=50)[
                 "f1"
             ].max()
             for low, high in bins

@@ -106,12 +106,21 @@ def test_a_measured_scan_is_scored_by_the_protocol(scan, tmp_path, capsys):
     words = ["--truth", scan / "truth.npz", "--ways", "classical", "--out", out]
     words += ["--per-frame", "5,15", "--box", "0,30,0,160"]
     assert labdct("evaluate", scan / "scan.tif", *words) == 0
-    assert "recall by expected signal-to-noise ratio" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "recall by expected signal-to-noise ratio" in text
+    assert "--flip" not in text
     scores = pd.read_csv(out)
     assert scores.spots_per_frame.tolist() == [5, 15]
     assert scores.net.is_monotonic_increasing
     assert scores.unexplained_per_frame[0] < 0.5
     assert scores.neutral.max() > 0
+
+
+def test_frames_upside_down_are_told(scan, tmp_path, capsys):
+    words = ["--truth", scan / "truth.npz", "--ways", "classical"]
+    words += ["--per-frame", "15", "--flip", "both"]
+    assert labdct("evaluate", scan / "scan.tif", *words) == 0
+    assert "--flip no, rows, columns or both" in capsys.readouterr().out
 
 
 def test_an_option_leaves_thresholds_to_be_chosen_afterwards(scan, tmp_path):

@@ -181,7 +181,7 @@ def sweep(
     *,
     least_snr: float = 0.0,
     most_snr: float = np.inf,
-    steps: int = 40,
+    steps: int = 60,
 ) -> pd.DataFrame:
     """Scores as a threshold on the found spots' significance rises.
 

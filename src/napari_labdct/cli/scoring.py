@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from napari_labdct.core import ProjectionStack
     from napari_labdct.core.turn import Turn
 
+CHANCE = 0.02
+"""Recall, less chance, up to which frames and truth hardly belong together."""
+
 Truth = Annotated[
     Path,
     typer.Option(
@@ -155,6 +158,11 @@ def evaluate(
     else:
         scores = score_simulated(tables, known, tolerance)
     _print(scores, measured)
+    if not scores["net" if measured else "recall"].max() > CHANCE:
+        say(
+            "No way finds more than chance would: if the truth counts rows or columns "
+            "from the other end, read the frames with --flip no, rows, columns or both."
+        )
     if out:
         from napari_labdct.files import replacing
 
