@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from napari_labdct.analysis.companions import (
-    CLASS,
-    PARTS,
-    _brightness,
-    _Crowd,
-    _Neighbour,
-    ask_neighbours,
-)
+from napari_labdct.analysis.companions import ask_neighbours
 from napari_labdct.analysis.detection import threshold_for
 from napari_labdct.analysis.motion import Motion, Places
+from napari_labdct.analysis.neighbours import (
+    CLASS,
+    PARTS,
+    Crowd,
+    Neighbour,
+    brightness,
+)
 from napari_labdct.analysis.offsets import Scatter, return_of
 from napari_labdct.core import SpotTable
 from tests.analysis.scans import AREA, FILTERS, GEOMETRY, SHAPE, candidates
@@ -96,14 +96,14 @@ def test_spots_that_go_to_a_higher_energy_come_back_less():
     places = Places(*(frame[name].to_numpy() for name in columns), SHAPE)
     motion = Motion(440.0, 511.0, 100 / 0.075, np.arange(30) * 4.0)
     score, scatter = frame["score"].to_numpy(), Scatter(1.5, 0.35)
-    crowd = _Crowd.of(places, score, AREA * 30)
+    crowd = Crowd.of(places, score, AREA * 30)
     expected = return_of(places, motion, 1)
-    neighbour = _Neighbour.of(crowd, expected, scatter)
+    neighbour = Neighbour.of(crowd, expected, scatter)
     bright, likelihoods = (score > 8) & expected.visible, crowd.likelihoods()
     none = []
     for kind in range(4):
         these = np.flatnonzero(bright & (neighbour.kind == kind))
-        parts = _brightness(
+        parts = brightness(
             crowd, expected, neighbour.found, these, scatter, likelihoods
         )
         assert parts.sum() == pytest.approx(1)
