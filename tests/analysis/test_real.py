@@ -28,15 +28,17 @@ def test_recall_on_measured_frames(real_frames, tmp_path):
         "--flip",
         "no",
         "--per-frame",
-        "600",
+        "600,800",
     ]
     words += ["--ways", "classical", "--out", csv]
     with pytest.raises(SystemExit) as end:
         main([str(word) for word in words])
     assert not end.value.code
     scores = pd.read_csv(csv).set_index("spots_per_frame")
-    assert scores.net[600] > 0.793
-    assert scores.unexplained_per_frame[600] < 16
+    assert scores.net[600] > 0.797
+    assert scores.unexplained_per_frame[600] < 13
+    assert scores.net[800] > 0.9
+    assert scores.unexplained_per_frame[800] < 95
 
 
 @pytest.mark.real
