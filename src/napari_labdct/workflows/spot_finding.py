@@ -83,8 +83,10 @@ def settings_for(
     if settings.binning and settings.elongation:
         return settings
     facts = getattr(denoiser, "scan", None)  # None, and whatever else can clean
-    shape = usual_shape(stack, centre_of(stack)) if facts is None else None
-    suited = shape or ScanTraits.model_validate(facts)
+    if facts is None:
+        suited = usual_shape(stack, centre_of(stack))
+    else:
+        suited = ScanTraits.model_validate(facts)
     update: dict[str, object] = {"binning": settings.binning or suited.binning}
     if not settings.elongation:
         update |= {"elongation": suited.filters, "direction": suited.direction}
