@@ -13,8 +13,8 @@ from napari_labdct.analysis import (
     pair_up,
 )
 from napari_labdct.analysis.binning import unbinned
-from napari_labdct.analysis.find import SOLID, odds_in_scan
 from napari_labdct.analysis.likeness import SHIFT
+from napari_labdct.analysis.odds import SOLID, odds_in_scan
 from napari_labdct.calibration import noise_map
 from napari_labdct.core import InputError, SpotTable
 from napari_labdct.preparation import binned

@@ -18,14 +18,9 @@ from napari_labdct.analysis.detection import (
     respond,
     threshold_for,
 )
-from napari_labdct.analysis.find import (
-    SURE,
-    TRUST,
-    FindSettings,
-    from_response,
-    odds_alone,
-)
+from napari_labdct.analysis.find import TRUST, FindSettings, from_response
 from napari_labdct.analysis.likeness import MODEL, MODELS
+from napari_labdct.analysis.odds import SURE, odds_alone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

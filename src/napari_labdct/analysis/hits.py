@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from napari_labdct.analysis.odds import SOLID
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-
-SOLID = 5.0
-"""Significance from which light is hardly noise."""
 
 CLEAR = 8.0
 """Significance from which neighbouring projections confirm nearly all spots."""
