@@ -1,10 +1,12 @@
 """Train the model that comes with the package.
 
-    python tools/train_default.py OUT                  the whole run: 2 h on 2 cores
+    python tools/train_default.py OUT                  the whole run: 3 h on 2 cores
     python tools/train_default.py OUT --resume         go on after an interruption
 
-Two stages: many small crops, kept in OUT/first, then larger crops, more of them of
-frames about whose scan nothing is known. The clean projections are simulated before
+Three stages, each in a folder of OUT: many small crops, then larger crops, more of them
+of frames about whose scan nothing is known, then many frames without any spot. Each
+goes on from the running average of the weights after the last epoch of the one before,
+and that of the last stage is the model. The clean projections are simulated before
 that (some minutes) and kept beside the model as projections.npz, so that a second run
 starts at once. Everything is seeded; on a CPU the same machine gives the same weights.
 """
@@ -25,7 +27,8 @@ from napari_labdct.learning import (
     iter_epochs,
 )
 from napari_labdct.learning.checkpoint import CHECKPOINT, load_checkpoint
-from napari_labdct.learning.folder import load_model
+from napari_labdct.learning.folder import save_model
+from napari_labdct.learning.unet import SpotNet
 from napari_labdct.workflows.training_scans import MATERIALS, iter_clean_projections
 
 PROJECTIONS, VALIDATION = 400, 24
@@ -50,6 +53,15 @@ SECOND = FIRST.model_copy(
         "look": MeasuredLook(scan_fraction=0.45),
     }
 )
+THIRD = SECOND.model_copy(
+    update={
+        "epochs": 24,
+        "learning_rate": 7e-4,
+        "seed": 3,
+        "look": MeasuredLook(scan_fraction=0.4, spotless_fraction=0.25),
+    }
+)
+STAGES = {"first": FIRST, "second": SECOND, "third": THIRD}
 
 
 def simulated(file: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -81,38 +93,33 @@ def main() -> None:
         "projections": f"{len(train)} simulated, of {len(train) // 4} virtual samples "
         f"({', '.join(MATERIALS)}) in far-field, Laue-focusing and magnified set-ups",
         "validation": f"{len(validation)} projections of copper, never trained on",
-        "recipe": "default (drawn backgrounds, noise and artefacts; 60 %, then 45 %, "
-        "with the scan's median known)",
+        "recipe": "default (drawn backgrounds, noise and artefacts), in three stages",
     }
-    first = chosen.out / "first"
-    for folder, settings in ((first, FIRST), (chosen.out, SECOND)):
-        if folder == first and finished(first):
-            continue
+    model = None
+    for name, settings in STAGES.items():
+        folder = chosen.out / name
+        resume = chosen.resume and (folder / CHECKPOINT).is_file()
         for report in iter_epochs(
             list(train),
             settings,
             folder,
             validation=list(validation),
             device=chosen.device,
-            resume=chosen.resume and (folder / CHECKPOINT).is_file(),
-            start=load_model(first)[0] if folder != first else None,
+            resume=resume,
+            start=model,
             about=about,
         ):
             print(
-                f"epoch {report.epoch:3d}/{report.epochs}  "
+                f"{name} {report.epoch:3d}/{report.epochs}  "
                 f"train {report.train_loss:.4f}  "
                 f"validation {report.validation_loss:.4f}"
                 f"{' *' if report.is_best else '  '}  {report.seconds:.0f} s",
                 flush=True,
             )
-
-
-def finished(folder: Path) -> bool:
-    """Whether the first stage has seen its last epoch."""
-    if not (folder / CHECKPOINT).is_file():
-        return False
-    state = load_checkpoint(folder, FIRST, torch.device("cpu"))
-    return int(state["epoch"]) == FIRST.epochs
+        state = load_checkpoint(folder, settings, torch.device("cpu"))
+        model = SpotNet(settings.network)
+        model.load_state_dict(state["average"])
+    save_model(chosen.out, model, settings, state["history"], about)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,13 @@ from napari_labdct.analysis.photometry import (
     shrunk,
 )
 from napari_labdct.analysis.regions import largest
-from napari_labdct.analysis.shape import WINDOW, centred, shape_of, sharpness
+from napari_labdct.analysis.shape import (
+    WINDOW,
+    centred,
+    lit_above,
+    shape_of,
+    sharpness,
+)
 from napari_labdct.core import SpotTable
 
 if TYPE_CHECKING:
@@ -193,12 +199,12 @@ def spot_table(
     place = row.astype(np.float64), column.astype(np.float64)
     values = measured.ravel()[pixels].astype(np.float64)
     noise = sigma.ravel()[pixels].astype(np.float64)
-    height, cut = (
-        spots.height - spots.cut[spot],
-        spots.cut / largest(spots.height, spot),
-    )
+    peak = largest(spots.height, spot)
+    height, cut = spots.height - spots.cut[spot], spots.cut / peak
     shape = shape_of(*place, height, spot, cut, spots.blur)
-    shape = centred(shape, *place, values, noise, spot)
+    lit = spots.height > lit_above(peak)[spot]
+    row_lit, column_lit = (at[lit] for at in place)
+    shape = centred(shape, row_lit, column_lit, values[lit], noise[lit], spot[lit])
     labels = np.pad(use, 1).astype(np.int32) - 1
     padded = (row + 1) * (columns + 2) + column + 1
     labels.ravel()[padded] = spot + 1

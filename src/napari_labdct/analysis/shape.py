@@ -86,6 +86,23 @@ POINT = 1.5
 """Gaussian σ up to which a spot shows little but the point spread [px]."""
 
 
+LIT = 3.5, 6.0
+"""Height from which pixels count for the centroid of a faint spot, and of a bright one
+[standard deviations]: those farther out bring more noise than light."""
+
+
+def lit_above(peak: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Height above which a spot's pixels count for its centroid.
+
+    Parameters
+    ----------
+    peak
+        Largest height of each spot, shape (S,) [standard deviations].
+    """
+    faint, bright = LIT
+    return np.clip(0.15 * peak, np.minimum(faint, 0.4 * peak), bright)
+
+
 def centred(
     shape: Shape,
     row: NDArray[np.float64],
@@ -106,8 +123,8 @@ def centred(
     shape
         As `shape_of` gives it.
     row, column, measured, sigma
-        Place [px], grey value above background and its noise of every pixel, shape
-        (N,).
+        Place [px], grey value above background and its noise of the pixels that
+        count (`lit_above`), shape (N,).
     spot
         Number of each pixel's spot, shape (N,), 0 to S − 1.
     """

@@ -51,6 +51,9 @@ class MeasuredLook(Parameters):
     scan_fraction: float = Field(
         0.6, ge=0, le=1, description="Share of frames whose scan's median is known."
     )
+    spotless_fraction: float = Field(
+        0.08, ge=0, le=1, description="Share of frames without any spot."
+    )
     eight_bit_fraction: float = Field(
         0.2, ge=0, le=1, description="Share of frames stored with 8 bits."
     )
@@ -164,7 +167,7 @@ def bright_as(
 ) -> NDArray[np.float32]:
     """Spots scaled so that a typical one has a drawn peak height, in photons."""
     peaks = clean[(clean == ndimage.maximum_filter(clean, 5)) & (clean > 0)]
-    if peaks.size == 0 or rng.random() < 0.08:  # frames without any spot
+    if peaks.size == 0 or rng.random() < look.spotless_fraction:
         return np.zeros_like(clean)
     typical = float(np.quantile(peaks, 0.75))
     height = _log_uniform(rng, look.faintest, look.brightest) * noise
