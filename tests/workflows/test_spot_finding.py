@@ -10,7 +10,8 @@ from napari_labdct.analysis import FindSettings, match_spots
 from napari_labdct.analysis.detection import threshold_for
 from napari_labdct.core import InputError, ProjectionStack, SpotTable
 from napari_labdct.workflows.cleanup import clean
-from napari_labdct.workflows.spot_finding import chosen, iter_spots, settings_for
+from napari_labdct.workflows.spot_finding import chosen, iter_spots
+from napari_labdct.workflows.suited import settings_for
 
 
 def found(stack, denoiser, **settings):

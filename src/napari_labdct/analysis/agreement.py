@@ -8,7 +8,7 @@ at the picture, or for spots in it, should meet what the spot table says.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import ndimage, optimize, special
@@ -47,6 +47,21 @@ SMOOTH = 0.8
 """Gaussian σ by which light is smoothed that the network has lost [px]."""
 
 
+class Heard(NamedTuple):
+    """What a whole scan says of one of its frames.
+
+    Attributes
+    ----------
+    spots
+        Candidates with all their pixels, direct hits among them.
+    share
+        How likely each is a spot, shape (S,). What is in none of them is no spot.
+    """
+
+    spots: Candidates
+    share: NDArray[np.float64]
+
+
 def agreed(
     image: NDArray[np.float32],
     probability: NDArray[np.float32],
@@ -54,6 +69,7 @@ def agreed(
     sigma: NDArray[np.float32],
     *,
     alone: bool,
+    heard: Heard | None = None,
 ) -> NDArray[np.float32]:
     """The network's picture, less what filters contradict, and what it has lost.
 
@@ -73,36 +89,70 @@ def agreed(
     alone
         Whether nothing is known about the frame's scan. Then streaks that stay are
         as significant as spots, and candidates are judged by their look.
+    heard
+        What the whole scan says of the frame, where it was asked; then the frame's
+        own candidates are not looked for.
 
     Returns
     -------
     image
         Spots alone on a background of 0 [grey values].
     """
-    settings = FindSettings()
-    units, use = residual / sigma, np.ones(residual.shape, np.bool_)
+    units = residual / sigma
+    if heard is None:
+        heard, part, kept = _seen(probability, units, alone=alone)
+    else:
+        part = np.minimum(2 * heard.share, 1)
+        kept = np.zeros(image.size, np.float32)
+    spots = heard.spots
+    kept[spots.pixels] = part[spots.spot]
+    around = ndimage.maximum_filter(kept.reshape(image.shape), 2 * REACH + 1).ravel()
+    # Within a candidate its own share counts, however bright its neighbours are.
+    around[spots.pixels] = part[spots.spot]
+    picture = image * around.reshape(image.shape)
+    _bring_back(picture, heard, units, sigma)
+    return picture
+
+
+def _seen(
+    probability: NDArray[np.float32], units: NDArray[np.float32], *, alone: bool
+) -> tuple[Heard, NDArray[np.float64], NDArray[np.float32]]:
+    """What one frame shows by itself.
+
+    Parameters
+    ----------
+    probability, alone
+        As in `agreed`.
+    units
+        Grey values above background over the noise, shape (rows, columns).
+
+    Returns
+    -------
+    heard
+        Its candidates.
+    part
+        Part of their light that is kept, shape (S,).
+    kept
+        The same where there is no candidate, by pixel, shape (rows · columns,).
+    """
+    settings, use = FindSettings(), np.ones(units.shape, np.bool_)
     least = threshold_for(FAINTEST, units.size, settings.kernels)
     response = respond(units, settings.kernels, use)
     spots = from_response(response, use, least, settings)
-    sharp = _tracks(spots, units, probability, settings.point_spread)
-    tracks, spots = spots.only(sharp), spots.only(~sharp)
-    likely = spots.most(probability)
+    clear = ~_tracks(spots, units, probability, settings.point_spread)
+    rest = spots.only(clear)
+    likely = rest.most(probability)
+    share, part = np.zeros(clear.size), np.zeros(clear.size)
     if alone:
-        share = special.expit(odds_alone(spots, likely, response, units, use))
-        part = np.minimum(2 * share, 1)
+        share[clear] = special.expit(odds_alone(rest, likely, response, units, use))
+        part[clear] = np.minimum(2 * share[clear], 1)
     else:
-        share = spot_share(spots.significance, units.size, settings.kernels, least)
-        part = np.maximum(np.minimum(2 * share, 1), likely)
+        share[clear] = spot_share(
+            rest.significance, units.size, settings.kernels, least
+        )
+        part[clear] = np.maximum(np.minimum(2 * share[clear], 1), likely)
     # Light that no candidate covers goes by the network's word and the spots nearby.
-    kept = probability.ravel().copy()
-    kept[spots.pixels] = part[spots.spot]
-    kept[tracks.pixels] = 0
-    around = ndimage.maximum_filter(kept.reshape(image.shape), 2 * REACH + 1).ravel()
-    around[spots.pixels] = part[spots.spot]
-    around[tracks.pixels] = 0
-    picture = image * around.reshape(image.shape)
-    _bring_back(picture, spots, share, units, sigma)
-    return picture
+    return Heard(spots, share), part, probability.ravel().copy()
 
 
 def _tracks(
@@ -167,13 +217,13 @@ def _expected_noise(
 
 def _bring_back(
     picture: NDArray[np.float32],
-    spots: Candidates,
-    share: NDArray[np.float64],
+    heard: Heard,
     units: NDArray[np.float32],
     sigma: NDArray[np.float32],
 ) -> None:
     """Show faint spots that are hardly noise and that the network has lost."""
-    spots = spots.only((share > 1 / 2) & (spots.significance < TRUST)).cut_off(1)
+    spots, share = heard
+    spots = spots.only((share > 1 / 2) & (spots.significance < TRUST)).cut_off()
     smooth = ndimage.gaussian_filter(units, SMOOTH, mode="nearest", truncate=3) * sigma
     light = np.maximum(smooth.ravel()[spots.pixels], 0)
     shown = picture.ravel()[spots.pixels]

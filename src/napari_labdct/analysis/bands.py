@@ -173,7 +173,7 @@ def find_in_band(
     found = from_response(Response(response, response), use, threshold, settings)
     found = found.looked_at(units)
     found = found.only(~found.sharp(settings.point_spread))
-    found = found.cut_off(settings.least_area)
+    found = found.only(found.area() >= settings.least_area).cut_off()
     return spot_table(
         found, residual, known.sigma, use, projection=projection, omega_deg=omega_deg
     )

@@ -107,17 +107,29 @@ class Candidates:
         """The same spots with other scores, shape (S,)."""
         return replace(self, score=score)
 
-    def cut_off(self, least_area: int) -> Candidates:
+    def area(self) -> NDArray[np.intp]:
+        """Number of pixels of each spot above its cut, shape (S,)."""
+        inside = self.height > self.cut[self.spot]
+        return np.bincount(self.spot[inside], minlength=self.score.size)
+
+    def cut_off(self) -> Candidates:
         """The same spots without their pixels below the cut."""
         inside = self.height > self.cut[self.spot]
-        area = np.bincount(self.spot[inside], minlength=self.score.size)
-        part = replace(
+        return replace(
             self,
             pixels=self.pixels[inside],
             spot=self.spot[inside],
             height=self.height[inside],
         )
-        return part.only(area >= least_area)
+
+    def small(self) -> Candidates:
+        """The same in less memory, to be kept for all projections of a scan."""
+        return replace(
+            self,
+            pixels=self.pixels.astype(np.int32),
+            spot=self.spot.astype(np.int32),
+            height=self.height.astype(np.float32),
+        )
 
     def most(self, image: NDArray[np.float32]) -> NDArray[np.float64]:
         """Largest value of an image within each spot, shape (S,)."""

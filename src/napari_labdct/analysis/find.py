@@ -200,6 +200,42 @@ def find_spots(
         If the arrays differ in shape, or a network's word is wanted and not given.
     """
     settings = settings or FindSettings()
+    spots = find_candidates(
+        residual,
+        sigma,
+        settings,
+        probability=probability,
+        mask=mask,
+        centre=centre,
+        threshold=threshold,
+        by_network=by_network,
+    )
+    return spot_table(
+        spots.cut_off(),
+        residual,
+        sigma,
+        np.ones(residual.shape, bool) if mask is None else ~mask,
+        probability=probability,
+        projection=projection,
+        omega_deg=omega_deg,
+    )
+
+
+def find_candidates(
+    residual: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    settings: FindSettings,
+    *,
+    probability: NDArray[np.float32] | None = None,
+    mask: NDArray[np.bool_] | None = None,
+    centre: tuple[float, float] | None = None,
+    threshold: float | None = None,
+    by_network: bool = False,
+) -> Candidates:
+    """The spots that `find_spots` measures, with all pixels that belong to them.
+
+    Parameters and errors are those of `find_spots`.
+    """
     given = [part for part in (sigma, probability, mask) if part is not None]
     if residual.ndim != 2 or any(part.shape != residual.shape for part in given):
         raise InputError(
@@ -239,17 +275,8 @@ def find_spots(
         doubt = threshold_for(CANDIDATES, area, settings.kernels)
         score = np.where(sharp, doubt, np.maximum(score, doubt))
         keep = (likely >= settings.least_probability) & (score >= threshold)
-    spots = spots.scored(score).only(keep)
-    spots = spots.cut_off(settings.least_area)
-    return spot_table(
-        spots,
-        residual,
-        sigma,
-        use,
-        probability=probability,
-        projection=projection,
-        omega_deg=omega_deg,
-    )
+    keep &= spots.area() >= settings.least_area
+    return spots.scored(score).only(keep)
 
 
 def from_response(

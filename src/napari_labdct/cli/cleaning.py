@@ -84,6 +84,13 @@ def clean(
         Path | None,
         typer.Option(help="Stack for what was taken away.", show_default="none"),
     ] = None,
+    companions: Annotated[
+        bool,
+        typer.Option(
+            help="Ask the projections before and after which faint light is "
+            "diffraction; it takes a pass over the whole scan first."
+        ),
+    ] = True,
     model: Model = "default",
     device: Device = "auto",
     workers: Workers = 1,
@@ -104,6 +111,7 @@ def clean(
                 model=model_of(model),
                 device=device,
                 difference=bool(rest),
+                companions=companions,
             )
             images = {"cleaned": file} | ({"difference": rest[number]} if rest else {})
             count, _ = do(job, images, "Cleaning", pool=pool)

@@ -54,14 +54,18 @@ def bar(steps: Iterable[T], what: str, total: int) -> Iterable[T]:
 
 
 def watch(steps: Generator[Progress, None, T], what: str, total: int) -> T:
-    """Drain a job under a progress bar and return its value."""
+    """Drain a job under a progress bar and return its value.
+
+    The bar is as long as the job's steps say, and `total` before the first.
+    """
     value: list[T] = []
 
     def steps_then_value() -> Iterable[Progress]:
         value.append((yield from steps))
 
-    for _ in bar(steps_then_value(), what, total):
-        pass
+    shown: Any = bar(steps_then_value(), what, total)
+    for step in shown:
+        shown.total = step.total or total
     return value[0]
 
 

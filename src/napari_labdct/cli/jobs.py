@@ -116,6 +116,8 @@ def do(
                 desc=what, total=total, initial=done, unit="frame", dynamic_ncols=True
             ) as bar:
                 for step in rest():
+                    waits = step.what if step.done == done else ""
+                    bar.set_postfix_str(waits, refresh=bool(waits))
                     bar.update(step.done - done)
                     done = step.done
         except (KeyboardInterrupt, InputError) as error:

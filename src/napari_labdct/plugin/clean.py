@@ -196,7 +196,7 @@ class CleanController(QObject):
         if self.task.state.is_busy or self.glance.state.is_busy:
             return
         cleaning = self._prepare()
-        if cleaning is not None and not cleaning.done[cleaning.wanted]:
+        if cleaning is not None and not cleaning.shown(cleaning.wanted):
             get = self.model.getter()
             self.glance.start(lambda: cleaning.glance(get))
 

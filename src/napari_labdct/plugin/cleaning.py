@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_labdct.analysis.agreement import Heard
     from napari_labdct.calibration import ScanStatistics
     from napari_labdct.core import ProjectionStack
     from napari_labdct.learning import Denoiser
@@ -34,8 +35,9 @@ class Cleaning:
         Projection that the user looks at; set it at any time.
     done
         Which projections are final, shape (P,).
-    quick
-        Which projections hold a first answer from their own frame alone.
+    quick, glanced
+        Which projections hold a first answer, from their own frame alone, and a
+        second one with the statistics of their scan.
     step
         Sentence for the history of the results.
     """
@@ -46,35 +48,45 @@ class Cleaning:
     wanted: int = 0
     done: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     quick: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    glanced: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     step: str = ""
     _scan: ScanStatistics | None = None
+    _word: tuple[Heard, ...] | None = None
 
     def __post_init__(self) -> None:
         self.done = np.zeros(len(self.stack), np.bool_)
         self.quick = np.zeros(len(self.stack), np.bool_)
+        self.glanced = np.zeros(len(self.stack), np.bool_)
 
     def steps(self, denoiser: Callable[[], Denoiser]) -> Iterator[int | Progress]:
         """Clean all projections that are missing.
 
         The one that is looked at is cleaned from its own frame alone at once, and
-        again, like all others, with the statistics of its scan.
+        again, like all others, when all projections have said which faint light is
+        diffraction.
 
         Yields
         ------
         step
             Index of the projection that was written, then the progress.
         """
-        yield from self._work(denoiser(), self._order())
+        yield from self._work(denoiser(), self._order(), ask=True)
 
     def glance(self, denoiser: Callable[[], Denoiser]) -> Iterator[int | Progress]:
         """Clean the projection that is looked at, and no other."""
         network = denoiser()
-        if not self.done[self.wanted]:
-            yield from self._work(network, iter([self.wanted]))
+        if not self.shown(self.wanted):
+            yield from self._work(network, iter([self.wanted]), ask=False)
 
-    def _work(self, denoiser: Denoiser, order: Iterator[int]) -> Iterator[Any]:
+    def shown(self, index: int) -> bool:
+        """Whether a glance at a projection has nothing to add."""
+        return bool(self.done[index] or self.glanced[index])
+
+    def _work(
+        self, denoiser: Denoiser, order: Iterator[int], *, ask: bool
+    ) -> Iterator[Any]:
         from napari_labdct.calibration import statistics_of
-        from napari_labdct.workflows.cleanup import history_line, iter_clean
+        from napari_labdct.workflows.cleanup import history_line, iter_clean, iter_word
 
         self.step = history_line(self.stack, denoiser)
         if self._scan is None:
@@ -88,11 +100,20 @@ class Cleaning:
         total = len(self.stack)
         if self._scan.uses_scan:
             yield Progress(0, 0, "finding what stays while the sample turns")
+        if ask and self._word is None:
+            asked = iter_word(self.stack, denoiser, statistics=self._scan)
+            self._word = yield from asked
+        final = self._word is not None or not self._scan.uses_scan
         for result in iter_clean(
-            self.stack, denoiser, order=order, statistics=self._scan
+            self.stack,
+            denoiser,
+            order=order,
+            statistics=self._scan,
+            word=self._word or (),
         ):
             self._store(result.index, result)
-            self.done[result.index] = True
+            self.glanced[result.index] = True
+            self.done[result.index] = final
             yield result.index
             count = int(self.done.sum())
             yield Progress(count, total, f"{count} of {total} projections")

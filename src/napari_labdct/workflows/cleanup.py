@@ -11,13 +11,16 @@ import numpy as np
 from napari_labdct.analysis.agreement import agreed
 from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import FrameStatistics, ScanStatistics, statistics_of
+from napari_labdct.core import drained
+from napari_labdct.workflows.scan_word import iter_scan_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_labdct.core import ProjectionStack
+    from napari_labdct.analysis.agreement import Heard
+    from napari_labdct.core import Progress, ProjectionStack
     from napari_labdct.learning import Cleaned, Denoiser
 
 
@@ -37,6 +40,8 @@ class CleanFrame:
         Background and noise that were assumed.
     filters
         Whether matched filters have their say in the picture.
+    heard
+        What the whole scan says of the frame, where it was asked.
     """
 
     index: int
@@ -44,6 +49,7 @@ class CleanFrame:
     answer: Cleaned
     statistics: FrameStatistics
     filters: bool = True
+    heard: Heard | None = None
 
     @cached_property
     def image(self) -> NDArray[np.float32]:
@@ -56,6 +62,7 @@ class CleanFrame:
             self.residual,
             judging_sigma(self.statistics),
             alone=self.statistics.static is None,
+            heard=self.heard,
         )
 
     @property
@@ -80,6 +87,7 @@ def iter_clean(
     *,
     order: Iterable[int] | None = None,
     statistics: ScanStatistics | None = None,
+    word: Sequence[Heard] = (),
 ) -> Iterator[CleanFrame]:
     """Clean frames one by one.
 
@@ -95,6 +103,9 @@ def iter_clean(
         them in turn by default.
     statistics
         Statistics of the stack, when they are already at hand.
+    word
+        What the whole scan says of its projections, as `iter_word` gives it; where it
+        was not asked, each is judged by itself.
 
     Yields
     ------
@@ -113,10 +124,45 @@ def iter_clean(
         answer = denoiser.clean_frame(frame, known, centre)
         # A network of the paper answers for itself, and whatever else can clean.
         filters = getattr(denoiser, "knows_noise", False)
-        yield CleanFrame(index, frame, answer, known, filters)
+        heard = word[index] if word else None
+        yield CleanFrame(index, frame, answer, known, filters, heard)
 
 
-def clean(stack: ProjectionStack, denoiser: Denoiser) -> ProjectionStack:
+def iter_word(
+    stack: ProjectionStack,
+    denoiser: Denoiser,
+    *,
+    companions: bool = True,
+    statistics: ScanStatistics | None = None,
+) -> Generator[Progress, None, tuple[Heard, ...]]:
+    """Ask a scan, before it is cleaned, which faint light is diffraction.
+
+    Parameters
+    ----------
+    stack, denoiser, statistics
+        As in `iter_clean`.
+    companions
+        Whether to ask at all.
+
+    Yields
+    ------
+    progress
+        After every projection.
+
+    Returns
+    -------
+    word
+        As the generator's value, one for each projection, for `iter_clean`; nothing
+        where filters have no say in the picture, and as `iter_scan_word` says.
+    """
+    if not (companions and getattr(denoiser, "knows_noise", False)):
+        return ()
+    return (yield from iter_scan_word(stack, statistics))
+
+
+def clean(
+    stack: ProjectionStack, denoiser: Denoiser, *, companions: bool = True
+) -> ProjectionStack:
     """Clean a whole stack in memory.
 
     Parameters
@@ -125,6 +171,9 @@ def clean(stack: ProjectionStack, denoiser: Denoiser) -> ProjectionStack:
         The scan.
     denoiser
         The network.
+    companions
+        Ask the projections before and after which faint light is diffraction; it
+        takes a pass over the whole scan first.
 
     Returns
     -------
@@ -132,7 +181,8 @@ def clean(stack: ProjectionStack, denoiser: Denoiser) -> ProjectionStack:
         The same scan as float32 grey values on a background of 0.
     """
     images = np.empty(stack.shape, np.float32)
-    for done in iter_clean(stack, denoiser):
+    word = drained(iter_word(stack, denoiser, companions=companions))
+    for done in iter_clean(stack, denoiser, word=word):
         images[done.index] = done.image
     return stack.with_images(images, "cleaned", history_line(stack, denoiser))
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_labdct.core import InputError
+from napari_labdct.workflows.frame_job import FrameResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_labdct.workflows.frame_job import (
         FrameJob,
-        FrameResult,
         OpenJob,
         Pool,
         Results,
@@ -205,7 +205,8 @@ def _blocks(indices: Sequence[int], length: int) -> list[list[int]]:
 
 def _do(kind: type[FrameJob], settings: str, indices: list[int]) -> list[FrameResult]:
     """Do a block of frames; runs on a worker."""
-    return list(_open(kind, settings).frames(indices))
+    results = _open(kind, settings).frames(indices)
+    return [result for result in results if isinstance(result, FrameResult)]
 
 
 @lru_cache(maxsize=1)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from napari_labdct.core import ProjectionStack
 
-    Results = Generator["FrameResult", None, None]
+    Results = Generator["FrameResult | Progress", None, None]
     Frames = Callable[[Sequence[int]], Results]
     Pool = Callable[["FrameJob", Sequence[int]], Results]
     """Where frames are done: here by default, else see `cluster`."""
@@ -195,6 +195,9 @@ def iter_job(
         if left:
             frames = opened.frames(left) if pool is None else pool(job, left)
             for result in stack.enter_context(closing(frames)):
+                if isinstance(result, Progress):  # of what comes before the frames
+                    yield Progress(len(done), count, result.what)
+                    continue
                 work.add(result)
                 yield Progress(len(done), count, f"projection {result.index + 1}")
         return work.finish(job, opened)

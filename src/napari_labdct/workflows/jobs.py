@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from napari_labdct.analysis.agreement import Heard
     from napari_labdct.core import ProjectionStack, SpotTable
     from napari_labdct.core.stack import Kind
     from napari_labdct.learning import Denoiser
@@ -47,18 +48,28 @@ class CleanJob(NetworkJob):
     """Clean a scan: image `cleaned`, and `difference` where wanted."""
 
     difference: bool = Field(False, description="Give what was taken away too.")
+    companions: bool = Field(
+        True,
+        description="Ask the projections before and after which faint light is "
+        "diffraction; every process then looks at the whole scan first.",
+    )
 
     def open(self) -> OpenJob:
         """Open scan and model."""
         from napari_labdct.learning import Denoiser
-        from napari_labdct.workflows.cleanup import history_line, iter_clean
+        from napari_labdct.workflows.cleanup import history_line, iter_clean, iter_word
 
         stack = self.source.open()
         denoiser = Denoiser.load(self.model, self.device)
         line = history_line(stack, denoiser)
 
+        asked: list[tuple[Heard, ...]] = []  # once, however many blocks are done here
+
         def frames(indices: Sequence[int]) -> Results:
-            for done in iter_clean(stack, denoiser, order=indices):
+            if not asked:
+                steps = iter_word(stack, denoiser, companions=self.companions)
+                asked.append((yield from steps))
+            for done in iter_clean(stack, denoiser, order=indices, word=asked[0]):
                 images = {"cleaned": done.image}
                 if self.difference:
                     images["difference"] = done.difference
@@ -78,18 +89,15 @@ class SpotsJob(NetworkJob):
 
     def settled(self) -> Self:
         """With the binning that suits the scan."""
-        from napari_labdct.workflows.spot_finding import settings_for
+        from napari_labdct.workflows.suited import settings_for
 
         settings = settings_for(*self._opened(), self.settings)
         return self.model_copy(update={"settings": settings})
 
     def open(self) -> OpenJob:
         """Open scan and model."""
-        from napari_labdct.workflows.spot_finding import (
-            chosen,
-            iter_candidates,
-            settings_for,
-        )
+        from napari_labdct.workflows.spot_finding import chosen, iter_candidates
+        from napari_labdct.workflows.suited import settings_for
 
         stack, denoiser = self._opened()
         settings = settings_for(stack, denoiser, self.settings)

@@ -11,24 +11,23 @@ import numpy as np
 import pandas as pd
 
 from napari_labdct.analysis.scan import line_profile
-from napari_labdct.core import InputError, Progress, SpotTable, drained
+from napari_labdct.core import InputError, Progress, SpotTable, counted, drained
 from napari_labdct.files import StackWriter, make_folder, replacing, write_spots
-from napari_labdct.workflows.cleanup import history_line, iter_clean
+from napari_labdct.workflows.cleanup import history_line, iter_clean, iter_word
 from napari_labdct.workflows.figure import INPUT, OUTPUT, Comparison, write_figure
 from napari_labdct.workflows.lines import choose_lines
-from napari_labdct.workflows.spot_finding import (
+from napari_labdct.workflows.spot_finding import chosen, iter_candidates, spots_of
+from napari_labdct.workflows.suited import (
     centre_of,
-    chosen,
-    iter_candidates,
     loosened,
     settings_for,
     shadow_of,
-    spots_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
+    from napari_labdct.analysis.agreement import Heard
     from napari_labdct.core import LineProfile, ProjectionStack
     from napari_labdct.learning import Denoiser
     from napari_labdct.workflows.cleanup import CleanFrame
@@ -87,6 +86,7 @@ def iter_clean_to_files(
     denoiser: Denoiser,
     cleaned: Path,
     difference: Path | None = None,
+    word: Sequence[Heard] = (),
 ) -> Iterator[CleanFrame]:
     """Clean frame by frame, from disk to disk.
 
@@ -98,6 +98,8 @@ def iter_clean_to_files(
         The network.
     cleaned, difference
         TIFF stacks to write (float32); they appear when the last frame is done.
+    word
+        As in `iter_clean`.
 
     Yields
     ------
@@ -117,7 +119,7 @@ def iter_clean_to_files(
         rest_writer = difference and writers.enter_context(
             StackWriter(difference, stack, "difference", f"Taken away: {line}")
         )
-        for done in iter_clean(stack, denoiser):
+        for done in iter_clean(stack, denoiser, word=word):
             clean_writer.write(done.image)
             if rest_writer:
                 rest_writer.write(done.difference)
@@ -174,7 +176,11 @@ def iter_clean_to_folder(
     # Wide spots are found on binned frames, small ones on those cleaned anyway.
     wide = settings.binning > 1
     binned = iter_candidates(stack, denoiser, settings) if wide else None
-    for done in iter_clean_to_files(stack, denoiser, files.cleaned, files.difference):
+    word = yield from counted(iter_word(stack, denoiser), 2 * count + 1, "candidates")
+    asked, total = len(word), len(word) + count + 1
+    for done in iter_clean_to_files(
+        stack, denoiser, files.cleaned, files.difference, word
+    ):
         omega = float(stack.omega[done.index])
         if binned:
             tables.append(next(binned))
@@ -183,7 +189,7 @@ def iter_clean_to_folder(
         levels.add(done)
         if done.index == show:
             kept[show] = done
-        yield Progress(done.index + 1, count + 1, f"projection {done.index + 1}")
+        yield Progress(asked + done.index + 1, total, f"projection {done.index + 1}")
     spots = chosen(SpotTable.concatenate(tables), stack, settings)
     write_spots(spots, files.spots_file)
     shown = kept[show]
@@ -191,7 +197,7 @@ def iter_clean_to_folder(
     title = _title(stack, show, denoiser)
     with replacing(files.figure) as part:
         write_figure(Comparison(shown.frame, shown.image, profiles, title), part)
-    yield Progress(count + 1, count + 1, "figure")
+    yield Progress(total, total, "figure")
     return Results(files.folder, spots, profiles, levels.summary(spots, count))
 
 

@@ -12,7 +12,8 @@ from napari_labdct.analysis.find import FindSettings
 from napari_labdct.calibration import measure_frame
 from napari_labdct.core import InputError, ProjectionStack, SpotTable
 from napari_labdct.core.geometry import Parameters
-from napari_labdct.workflows.spot_finding import iter_spots, shadow_of
+from napari_labdct.workflows.spot_finding import iter_spots
+from napari_labdct.workflows.suited import shadow_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
