@@ -2,22 +2,24 @@
 
 Gaussian of 1.3 px, local maxima, ranked by their height in units of the noise: on
 frames less their background, on the network's own answer and on the cleaned picture,
-of single frames and with the scan's median. Scored as `labdct evaluate` does.
+of single frames, with the scan's median, and with neighbouring projections asked.
+Scored as `labdct evaluate` does.
 
     python benchmarks/bench_pictures.py SCAN TRUTH.npz [--box 412,607,404,589]
         [--border 5,5,5,9] [--per-frame 200,600,800] [--flip no] [--model default]
 """
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 
 from napari_labdct import ProjectionStack, read_stack
-from napari_labdct.core import SpotTable
+from napari_labdct.core import SpotTable, drained
 from napari_labdct.learning import Denoiser
-from napari_labdct.workflows.cleanup import iter_clean
+from napari_labdct.workflows.cleanup import iter_clean, iter_word
 from napari_labdct.workflows.evaluate import score_measured
 from napari_labdct.workflows.truth import read_truth
 
@@ -48,18 +50,24 @@ def maxima(image, sigma, projection):
 
 
 def pictures(stack, denoiser):
-    """Name, picture, noise and number of every frame's three pictures, in both ways."""
-    alone = (
-        (i, next(iter_clean(ProjectionStack(stack.frame(i)[None]), denoiser)))
-        for i in range(len(stack))
-    )
-    scan = ((done.index, done) for done in iter_clean(stack, denoiser))
-    for way, frames in (("alone", alone), ("in its scan", scan)):
-        for index, done in frames:
-            sigma = done.statistics.sigma
-            yield f"{way}: less background", done.residual, sigma, index
-            yield f"{way}: network's answer", done.answer.image, sigma, index
-            yield f"{way}: cleaned picture", done.image, sigma, index
+    """Name, picture, noise and number of every frame's pictures, in all ways."""
+    for index in range(len(stack)):
+        single = ProjectionStack(stack.frame(index)[None])
+        yield from three("alone", next(iter_clean(single, denoiser)), index)
+    word = drained(iter_word(stack, denoiser))
+    for done in iter_clean(stack, denoiser):
+        yield from three("in its scan", done, done.index)
+        asked = replace(done, heard=word[done.index])
+        name = "in its scan: cleaned picture, neighbours asked"
+        yield name, asked.image, done.statistics.sigma, done.index
+
+
+def three(way, done, index):
+    """Pictures of one frame by itself."""
+    sigma = done.statistics.sigma
+    yield f"{way}: less background", done.residual, sigma, index
+    yield f"{way}: network's answer", done.answer.image, sigma, index
+    yield f"{way}: cleaned picture", done.image, sigma, index
 
 
 def numbers(text):

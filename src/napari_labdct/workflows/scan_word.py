@@ -20,6 +20,7 @@ from napari_labdct.analysis.motion import Places
 from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import FEWEST_FRAMES, statistics_of
 from napari_labdct.core import Progress, SpotTable
+from napari_labdct.core.spots import COLUMNS
 from napari_labdct.workflows.suited import (
     binned,
     centre_of,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from napari_labdct.analysis.find import FindSettings
     from napari_labdct.calibration import ScanStatistics
     from napari_labdct.core import ProjectionStack
+
+ASKED = [*COLUMNS, "score", "significance", "sharpness_px2"]
+"""What is kept of every candidate: a scan has thousands in each projection."""
 
 HARDLY = 0.02
 """Share of spots below which light is not shown."""
@@ -148,7 +152,7 @@ def iter_scan_word(
         spots = find_candidates(residual, sigma, loose, mask=shadow, centre=centre)
         table = spot_table(spots.cut_off(), residual, sigma, use, projection=index)
         found.append(spots.small())
-        tables.append(table)
+        tables.append(SpotTable(table.frame[ASKED]))
         yield Progress(index + 1, len(stack), f"projection {index + 1} asked")
     judged, hits = heard(SpotTable.concatenate(tables), stack, settings)
     pixels = float(use.sum()) * len(stack)
