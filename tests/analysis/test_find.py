@@ -15,6 +15,7 @@ from napari_labdct.analysis import (
 from napari_labdct.analysis.binning import unbinned
 from napari_labdct.analysis.likeness import SHIFT
 from napari_labdct.analysis.odds import SOLID, odds_in_scan
+from napari_labdct.analysis.shape import lit_above
 from napari_labdct.calibration import noise_map
 from napari_labdct.core import InputError, SpotTable
 from napari_labdct.preparation import binned
@@ -140,6 +141,16 @@ def test_a_dim_side_of_a_spot_counts_as_far_as_noise_permits():
         # Weights above a tenth of the peak alone would be 0.55 px off.
         assert abs(np.mean(errors)) < bias
         assert np.std(errors) < scatter
+
+
+def test_dim_pixels_count_for_a_centroid_where_they_have_light():
+    faint, usual, bright, wide = lit_above(
+        np.array([5.0, 20.0, 100.0, 20.0]), np.array([5.0, 20.0, 100.0, 200.0])
+    )
+    assert faint == pytest.approx(2)  # not all of it is cut away
+    assert usual == 3.5
+    assert bright == 6
+    assert wide < 1  # much wider than the filter that sees it
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.4])

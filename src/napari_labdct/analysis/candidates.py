@@ -214,7 +214,10 @@ def spot_table(
     peak = largest(spots.height, spot)
     height, cut = spots.height - spots.cut[spot], spots.cut / peak
     shape = shape_of(*place, height, spot, cut, spots.blur)
-    lit = spots.height > lit_above(peak)[spot]
+    template = spots.height
+    power = np.bincount(spot, template**2, count)
+    snr = np.bincount(spot, template * values / noise, count) / np.sqrt(power)
+    lit = spots.height > lit_above(peak, snr)[spot]
     row_lit, column_lit = (at[lit] for at in place)
     shape = centred(shape, row_lit, column_lit, values[lit], noise[lit], spot[lit])
     labels = np.pad(use, 1).astype(np.int32) - 1
@@ -235,9 +238,6 @@ def spot_table(
     # The median of n samples scatters by √(π/2) of what their mean does.
     error = np.sqrt(np.pi / 2 * variance / np.maximum(area * samples, 1))
     background, error = shrunk(background, error)
-    template = spots.height
-    power = np.bincount(spot, template**2, count)
-    snr = np.bincount(spot, template * values / noise, count) / np.sqrt(power)
     # The weights have a noise of 1; an uncertain background moves all pixels.
     level = np.bincount(spot, template / noise, count) * error
     snr_error = np.sqrt(1 + level**2 / power)

@@ -91,16 +91,22 @@ LIT = 3.5, 6.0
 [standard deviations]: those farther out bring more noise than light."""
 
 
-def lit_above(peak: NDArray[np.float64]) -> NDArray[np.float64]:
+def lit_above(
+    peak: NDArray[np.float64], snr: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Height above which a spot's pixels count for its centroid.
 
     Parameters
     ----------
     peak
         Largest height of each spot, shape (S,) [standard deviations].
+    snr
+        Signal-to-noise ratio of the whole spot, shape (S,). Where it is far above the
+        peak, a spot is much wider than its filter, and dim pixels have much light.
     """
     faint, bright = LIT
-    return np.clip(0.15 * peak, np.minimum(faint, 0.4 * peak), bright)
+    limit = np.clip(0.15 * peak, np.minimum(faint, 0.4 * peak), bright)
+    return np.minimum(limit, 8 * peak / np.maximum(snr, 1))
 
 
 def centred(
