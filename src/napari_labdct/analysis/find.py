@@ -268,12 +268,9 @@ def find_candidates(
         keep = special.expit(odds) >= settings.least_probability
     else:
         if probability is not None:
-            solid = spots.significance > SOLID
-            odds = odds_in_scan(likely, solid & ~sharp)
-            # Of fainter ones noise may raise as many as were asked for.
-            doubted = solid & (odds < special.logit(SURE))
+            odds = odds_in_scan(likely, (spots.significance > SOLID) & ~sharp)
+            doubted = odds < special.logit(SURE)
             score = np.where(doubted, np.minimum(score, TRUST + odds), score)
-            likely = np.where(solid, likely, 1.0)
         # Neighbouring projections may still confirm a spot that is doubted here.
         doubt = threshold_for(CANDIDATES, area, settings.kernels)
         score = np.where(sharp, doubt, np.maximum(score, doubt))
