@@ -19,8 +19,9 @@ from scipy import ndimage
 from napari_labdct import ProjectionStack, read_stack
 from napari_labdct.core import SpotTable, drained
 from napari_labdct.learning import Denoiser
-from napari_labdct.workflows.cleanup import iter_clean, iter_word
+from napari_labdct.workflows.cleanup import iter_clean
 from napari_labdct.workflows.evaluate import score_measured
+from napari_labdct.workflows.scan_word import iter_word
 from napari_labdct.workflows.truth import read_truth
 
 WIDTH, APART, MOST = 1.3, 5, 1500

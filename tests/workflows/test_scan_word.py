@@ -1,5 +1,7 @@
 """A scan is asked which faint light is diffraction, before its pictures are painted."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -9,14 +11,15 @@ from tests.conftest import draw_stack
 from napari_labdct.core import Progress, ProjectionStack, drained
 from napari_labdct.files import write_stack
 from napari_labdct.learning import Denoiser
-from napari_labdct.workflows.cleanup import clean, iter_clean, iter_word
+from napari_labdct.workflows.cleanup import clean, iter_clean
 from napari_labdct.workflows.jobs import CleanJob
 from napari_labdct.workflows.scan_source import ScanSource
-from napari_labdct.workflows.scan_word import iter_scan_word
+from napari_labdct.workflows.scan_word import iter_word
 
 OMEGA = 2.0 * np.arange(14)
 WIDTH, SIGMA = 1.2, 20.0
 HIT = (200, 300)
+FILTERS = SimpleNamespace(knows_noise=True)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def scan(truth):
 
 @pytest.fixture(scope="module")
 def word(scan):
-    return drained(iter_scan_word(scan))
+    return drained(iter_word(scan, FILTERS))
 
 
 @pytest.fixture
@@ -107,13 +110,13 @@ def test_direct_hits_go(scan, word, network):
 
 
 def test_progress_counts_projections(scan):
-    steps = iter_scan_word(scan)
+    steps = iter_word(scan, FILTERS)
     first = next(steps)
     assert first == Progress(1, len(scan), "projection 1 asked")
 
 
 def test_too_few_projections_are_not_asked(small_stack):
-    assert drained(iter_scan_word(small_stack)) == ()
+    assert drained(iter_word(small_stack, FILTERS)) == ()
 
 
 def test_who_cleans_without_filters_is_not_asked(scan, threshold):

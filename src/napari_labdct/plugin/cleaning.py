@@ -86,7 +86,8 @@ class Cleaning:
         self, denoiser: Denoiser, order: Iterator[int], *, ask: bool
     ) -> Iterator[Any]:
         from napari_labdct.calibration import statistics_of
-        from napari_labdct.workflows.cleanup import history_line, iter_clean, iter_word
+        from napari_labdct.workflows.cleanup import history_line, iter_clean
+        from napari_labdct.workflows.scan_word import iter_word
 
         self.step = history_line(self.stack, denoiser)
         if self._scan is None:

@@ -12,15 +12,15 @@ from napari_labdct.analysis.agreement import agreed
 from napari_labdct.analysis.trust import judging_sigma
 from napari_labdct.calibration import FrameStatistics, ScanStatistics, statistics_of
 from napari_labdct.core import drained
-from napari_labdct.workflows.scan_word import iter_scan_word
+from napari_labdct.workflows.scan_word import iter_word
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from napari_labdct.analysis.agreement import Heard
-    from napari_labdct.core import Progress, ProjectionStack
+    from napari_labdct.core import ProjectionStack
     from napari_labdct.learning import Cleaned, Denoiser
 
 
@@ -126,38 +126,6 @@ def iter_clean(
         filters = getattr(denoiser, "knows_noise", False)
         heard = word[index] if word else None
         yield CleanFrame(index, frame, answer, known, filters, heard)
-
-
-def iter_word(
-    stack: ProjectionStack,
-    denoiser: Denoiser,
-    *,
-    companions: bool = True,
-    statistics: ScanStatistics | None = None,
-) -> Generator[Progress, None, tuple[Heard, ...]]:
-    """Ask a scan, before it is cleaned, which faint light is diffraction.
-
-    Parameters
-    ----------
-    stack, denoiser, statistics
-        As in `iter_clean`.
-    companions
-        Whether to ask at all.
-
-    Yields
-    ------
-    progress
-        After every projection.
-
-    Returns
-    -------
-    word
-        As the generator's value, one for each projection, for `iter_clean`; nothing
-        where filters have no say in the picture, and as `iter_scan_word` says.
-    """
-    if not (companions and getattr(denoiser, "knows_noise", False)):
-        return ()
-    return (yield from iter_scan_word(stack, statistics))
 
 
 def clean(

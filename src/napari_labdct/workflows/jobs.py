@@ -57,7 +57,8 @@ class CleanJob(NetworkJob):
     def open(self) -> OpenJob:
         """Open scan and model."""
         from napari_labdct.learning import Denoiser
-        from napari_labdct.workflows.cleanup import history_line, iter_clean, iter_word
+        from napari_labdct.workflows.cleanup import history_line, iter_clean
+        from napari_labdct.workflows.scan_word import iter_word
 
         stack = self.source.open()
         denoiser = Denoiser.load(self.model, self.device)

@@ -13,9 +13,10 @@ import pandas as pd
 from napari_labdct.analysis.scan import line_profile
 from napari_labdct.core import InputError, Progress, SpotTable, counted, drained
 from napari_labdct.files import StackWriter, make_folder, replacing, write_spots
-from napari_labdct.workflows.cleanup import history_line, iter_clean, iter_word
+from napari_labdct.workflows.cleanup import history_line, iter_clean
 from napari_labdct.workflows.figure import INPUT, OUTPUT, Comparison, write_figure
 from napari_labdct.workflows.lines import choose_lines
+from napari_labdct.workflows.scan_word import iter_word
 from napari_labdct.workflows.spot_finding import chosen, iter_candidates, spots_of
 from napari_labdct.workflows.suited import (
     centre_of,

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from napari_labdct.analysis.find import FindSettings
     from napari_labdct.calibration import ScanStatistics
     from napari_labdct.core import ProjectionStack
+    from napari_labdct.learning import Denoiser
 
 ASKED = [*COLUMNS, "score", "significance", "sharpness_px2"]
 """What is kept of every candidate: a scan has thousands in each projection."""
@@ -105,15 +106,24 @@ def _asked(
     )
 
 
-def iter_scan_word(
-    stack: ProjectionStack, statistics: ScanStatistics | None = None
+def iter_word(
+    stack: ProjectionStack,
+    denoiser: Denoiser,
+    *,
+    companions: bool = True,
+    statistics: ScanStatistics | None = None,
 ) -> Generator[Progress, None, tuple[Heard, ...]]:
-    """Ask a scan which light in its projections is diffraction.
+    """Ask a scan, before it is cleaned, which light in it is diffraction.
 
     Parameters
     ----------
     stack
         The scan as measured.
+    denoiser
+        The network that will clean it; one that was calibrated on a scan knows what
+        suits it.
+    companions
+        Whether to ask at all.
     statistics
         Statistics of the stack, when they are already at hand.
 
@@ -126,17 +136,18 @@ def iter_scan_word(
     -------
     word
         As the generator's value, one for each projection. Nothing where the scan has
-        too few projections, or spots so wide that they are found in bins: then every
-        projection speaks for itself.
+        too few projections, or spots so wide that they are found in bins, or filters
+        have no say in the picture: then every projection speaks for itself.
 
     Raises
     ------
     InputError
         If a frame cannot be read or holds NaN.
     """
-    if len(stack) < FEWEST_FRAMES:
+    filters = getattr(denoiser, "knows_noise", False)
+    if not (companions and filters) or len(stack) < FEWEST_FRAMES:
         return ()
-    settings = settings_for(stack, None)
+    settings = settings_for(stack, denoiser)
     if settings.binning > 1:
         return ()
     scan = statistics_of(stack) if statistics is None else statistics
