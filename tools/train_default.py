@@ -2,6 +2,7 @@
 
     python tools/train_default.py OUT                  the whole run: 3 h on 2 cores
     python tools/train_default.py OUT --resume         go on after an interruption
+    python tools/train_default.py OUT --shorter 6      a sixth of the epochs, to try it
 
 Three stages, each in a folder of OUT: many small crops, then larger crops, more of them
 of frames about whose scan nothing is known, then many frames without any spot. Each
@@ -83,6 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="model folder to write")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--shorter", type=int, default=1, help="divides the epochs")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     chosen = parser.parse_args()
@@ -96,7 +98,9 @@ def main() -> None:
         "recipe": "default (drawn backgrounds, noise and artefacts), in three stages",
     }
     model = None
-    for name, settings in STAGES.items():
+    for name, whole in STAGES.items():
+        epochs = max(1, whole.epochs // chosen.shorter)
+        settings = whole.model_copy(update={"epochs": epochs})
         folder = chosen.out / name
         resume = chosen.resume and (folder / CHECKPOINT).is_file()
         for report in iter_epochs(

@@ -335,10 +335,25 @@ def test_where_few_solid_candidates_are_spots_they_are_doubted_more():
     likely = np.array([0.9] + 30 * [0.05] + 5 * [0.1])
     solid = np.arange(36) < 31
     odds = np.log(likely / (1 - likely))
-    told = odds_in_scan(likely, solid)
-    assert (told[solid] < odds[solid] - 2).all()
-    # Noise may cause as many alarms as were asked for.
-    np.testing.assert_allclose(told[~solid], odds[~solid])
+    assert (odds_in_scan(likely, solid)[solid] < odds[solid] - 2).all()
+
+
+def test_the_network_doubts_what_noise_does_not_explain_and_nothing_else():
+    rng = np.random.default_rng(12)
+    frame = noise((700, 700), rng)
+    rows, columns = np.mgrid[:700, :700]
+    for n in range(9):
+        at = (rows - 60 - 70 * n) ** 2 + (columns - 350) ** 2
+        frame += 4 * np.exp(-at / 2 / 1.3**2).astype("f4")
+    one, none = np.ones_like(frame), np.full_like(frame, 1e-6)
+    settings = FindSettings(false_alarms=30)
+    alone = find_spots(frame, one, settings=settings).frame
+    doubted = find_spots(frame, one, probability=none, settings=settings).frame
+    assert (alone.significance > SOLID).sum() >= 9
+    assert 15 < len(doubted) < 60
+    np.testing.assert_array_equal(
+        doubted.significance, alone.significance[alone.significance <= SOLID]
+    )
 
 
 def test_where_most_solid_candidates_are_spots_all_are_trusted_more():

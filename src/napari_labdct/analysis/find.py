@@ -57,7 +57,7 @@ class FindSettings(Parameters):
     """How spots are told from noise and from each other."""
 
     false_alarms: float = Field(
-        1.0,
+        0.5,
         gt=0,
         le=1e4,
         description="False alarms a frame that noise alone may cause, on average.",
@@ -167,9 +167,9 @@ def find_spots(
         Standard deviation of the noise in a pixel, shape (rows, columns) [grey
         values].
     probability
-        Probability that a pixel belongs to a spot, 0 to 1, shape (rows,
-        columns); where it stays below `settings.least_probability`, there is no
-        spot.
+        Probability that a pixel belongs to a spot, 0 to 1, shape (rows, columns).
+        What stands out by more than noise hardly ever does, 5 standard deviations,
+        is no spot where it stays below `settings.least_probability`.
     mask
         Pixels to leave out, such as a beam stop's, shape (rows, columns).
     centre
@@ -268,9 +268,12 @@ def find_candidates(
         keep = special.expit(odds) >= settings.least_probability
     else:
         if probability is not None:
-            odds = odds_in_scan(likely, (spots.significance > SOLID) & ~sharp)
-            doubted = odds < special.logit(SURE)
+            solid = spots.significance > SOLID
+            odds = odds_in_scan(likely, solid & ~sharp)
+            doubted = solid & (odds < special.logit(SURE))
             score = np.where(doubted, np.minimum(score, TRUST + odds), score)
+            # Of fainter ones noise may raise as many as were asked for.
+            likely = np.where(solid, likely, 1.0)
         # Neighbouring projections may still confirm a spot that is doubted here.
         doubt = threshold_for(CANDIDATES, area, settings.kernels)
         score = np.where(sharp, doubt, np.maximum(score, doubt))

@@ -70,11 +70,10 @@ def odds_in_scan(
         Probability of the likeliest pixel of each, by the network, shape (S,).
     solid
         Those that noise hardly reaches. Where few of them are spots they are doubted
-        more, but no others, so that noise causes as many alarms as it may.
+        more; the odds of others mean nothing.
     """
     odds = _log_odds(likely)
-    shift = prevalence(odds[solid], against=DOUBTED)
-    return odds + np.where(solid, shift, max(shift, 0.0))
+    return odds + prevalence(odds[solid], against=DOUBTED)
 
 
 def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
