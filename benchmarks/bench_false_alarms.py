@@ -20,7 +20,7 @@ from napari_labdct.workflows.spot_finding import iter_spots
 from napari_labdct.workflows.virtual_scan import VirtualScan
 
 PROJECTIONS, SINGLE, SEEDS = 12, 6, (3, 4, 5)
-ASKED = (1, 10, 100)
+ASKED = (0.5, 1, 10, 100)
 SETUPS = {"far field": "farfield-100", "Laue focusing": "hovad2020"}
 SETUPS |= {"magnified (bins of 4)": "magnified"}
 LOOKS = {

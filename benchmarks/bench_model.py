@@ -24,12 +24,15 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from napari_labdct import ProjectionStack
+from napari_labdct.analysis import FindSettings
 from napari_labdct.calibration import TemporalMedian, combine, measure_frame
+from napari_labdct.core import SpotTable
 from napari_labdct.learning import Denoiser, MeasuredLook
 from napari_labdct.learning.corruption import Scene, View, background, draw_scene
 from napari_labdct.learning.corruption.background import static_streaks
 from napari_labdct.workflows.cleanup import CleanFrame
-from napari_labdct.workflows.spot_finding import spots_of
+from napari_labdct.workflows.spot_finding import chosen, spots_of
 from napari_labdct.workflows.training_scans import KINDS, draw_simulator
 
 BINS = ((2, 5), (5, 10), (10, 30), (30, 1000))
@@ -76,8 +79,23 @@ def cleaned(denoiser, scene) -> CleanFrame:
 
 
 def invented(denoiser, scenes) -> list[int]:
-    """Spots found in each of some frames that have none."""
-    return [len(spots_of(cleaned(denoiser, scene), 0.0)) for scene in scenes]
+    """Spots found in each of some frames that have none.
+
+    Of frames in their scan, all together tell direct hits of the sensor from spots.
+    """
+    scenes = list(scenes)
+    done = [cleaned(denoiser, scene) for scene in scenes]
+    if scenes[0].statistics.static is None:
+        return [len(spots_of(one, 0.0)) for one in done]
+    frames = np.stack([scene.frame for scene in scenes])
+    stack = ProjectionStack(frames, None, None, "corrupted")
+    tables = [
+        SpotTable(spots_of(one, 0.0).frame.assign(projection=number))
+        for number, one in enumerate(done)
+    ]
+    usual = FindSettings(companions=False, binning=1, elongation=1)
+    found = chosen(SpotTable.concatenate(tables), stack, usual)
+    return np.bincount(found.frame["projection"], minlength=len(scenes)).tolist()
 
 
 def flux(scene, image) -> list[tuple[float, float]]:
@@ -112,9 +130,9 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--empty", type=int, default=6, help="frames without spots")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
-    denoiser = Denoiser.load(chosen.model, "cpu")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    denoiser = Denoiser.load(asked.model, "cpu")
     names = [f"flux {low}-{high} σ" for low, high in BINS]
     print(
         "| set-up | frame | "
@@ -125,11 +143,11 @@ def main() -> None:
     for kind in KINDS:
         for share, mode in ((0.0, "alone"), (1.0, "in its scan")):
             ratios, rest = [], []
-            for scene in scenes(kind, chosen.frames, share):
+            for scene in scenes(kind, asked.frames, share):
                 image = cleaned(denoiser, scene).image
                 ratios += flux(scene, image)
                 rest.append(corners(scene, image))
-            none = chosen.empty, share
+            none = asked.empty, share
             plain = np.mean(invented(denoiser, empty_scenes(*none)))
             few, full = (
                 invented(denoiser, scenes(kind, *none, spots=False, streaks=streaks))

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 SUPPORT = 2.5
 """Response of the fine filter above which a pixel may belong to a spot."""
 
+BEYOND_NOISE = 5.5
+"""Significance from which the network may doubt what filters find in a scan: noise
+reaches it once in some 30 frames."""
+
 TRUST = 8.0
 """Significance up to which a spot is taken for one that the network calls even odds."""
 
@@ -168,8 +172,8 @@ def find_spots(
         values].
     probability
         Probability that a pixel belongs to a spot, 0 to 1, shape (rows, columns).
-        What stands out by more than noise hardly ever does, 5 standard deviations,
-        is no spot where it stays below `settings.least_probability`.
+        What stands out by more than 5.5 standard deviations, as noise does not, is
+        no spot where it stays below `settings.least_probability`.
     mask
         Pixels to leave out, such as a beam stop's, shape (rows, columns).
     centre
@@ -270,10 +274,11 @@ def find_candidates(
         if probability is not None:
             solid = spots.significance > SOLID
             odds = odds_in_scan(likely, solid & ~sharp)
-            doubted = solid & (odds < special.logit(SURE))
+            # Noise may raise as many as were asked for.
+            open_to_doubt = spots.significance > BEYOND_NOISE
+            doubted = open_to_doubt & (odds < special.logit(SURE))
             score = np.where(doubted, np.minimum(score, TRUST + odds), score)
-            # Of fainter ones noise may raise as many as were asked for.
-            likely = np.where(solid, likely, 1.0)
+            likely = np.where(open_to_doubt, likely, 1.0)
         # Neighbouring projections may still confirm a spot that is doubted here.
         doubt = threshold_for(CANDIDATES, area, settings.kernels)
         score = np.where(sharp, doubt, np.maximum(score, doubt))
