@@ -127,6 +127,12 @@ def test_asking_can_be_left_out(scan, network):
     assert drained(iter_word(scan, network, companions=False)) == ()
 
 
+@pytest.mark.parametrize("companions", [True, False])
+def test_the_history_tells_whether_projections_were_asked(network, companions):
+    cleaned = clean(draw_stack(12), network, companions=companions)
+    assert cleaned.history[-1].endswith("projections asked.") == companions
+
+
 def test_a_job_paints_what_cleaning_in_memory_paints(tmp_path, monkeypatch, network):
     monkeypatch.setattr(Denoiser, "load", lambda *_: network)
     stack = draw_stack(12)
@@ -142,5 +148,7 @@ def test_a_job_paints_what_cleaning_in_memory_paints(tmp_path, monkeypatch, netw
         np.testing.assert_array_equal(
             result.images["cleaned"], wanted.images[result.index]
         )
+    assert opened.outputs["cleaned"].history[-1] == wanted.history[-1]
     plain = job.model_copy(update={"companions": False}).open()
+    assert plain.outputs["cleaned"].history[-1] != wanted.history[-1]
     assert not any(isinstance(step, Progress) for step in plain.frames([1]))

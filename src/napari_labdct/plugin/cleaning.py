@@ -89,7 +89,6 @@ class Cleaning:
         from napari_labdct.workflows.cleanup import history_line, iter_clean
         from napari_labdct.workflows.scan_word import iter_word
 
-        self.step = history_line(self.stack, denoiser)
         if self._scan is None:
             self._scan = statistics_of(self.stack)
         first = self.wanted
@@ -104,6 +103,7 @@ class Cleaning:
         if ask and self._word is None:
             asked = iter_word(self.stack, denoiser, statistics=self._scan)
             self._word = yield from asked
+        self.step = history_line(self.stack, denoiser, asked=bool(self._word))
         final = self._word is not None or not self._scan.uses_scan
         for result in iter_clean(
             self.stack,

@@ -140,8 +140,7 @@ def clean(
     denoiser
         The network.
     companions
-        Ask the projections before and after which faint light is diffraction; it
-        takes a pass over the whole scan first.
+        As in `iter_word`; it takes a pass over the whole scan first.
 
     Returns
     -------
@@ -152,11 +151,21 @@ def clean(
     word = drained(iter_word(stack, denoiser, companions=companions))
     for done in iter_clean(stack, denoiser, word=word):
         images[done.index] = done.image
-    return stack.with_images(images, "cleaned", history_line(stack, denoiser))
+    line = history_line(stack, denoiser, asked=bool(word))
+    return stack.with_images(images, "cleaned", line)
 
 
-def history_line(stack: ProjectionStack, denoiser: Denoiser) -> str:
-    """The sentence that cleaning adds to a stack's history."""
+def history_line(stack: ProjectionStack, denoiser: Denoiser, *, asked: bool) -> str:
+    """The sentence that cleaning adds to a stack's history.
+
+    Parameters
+    ----------
+    stack, denoiser
+        As in `iter_clean`.
+    asked
+        Whether the whole scan said which light in it is diffraction.
+    """
     scan = statistics_of(stack)
     how = "with the scan's median" if scan.uses_scan else "frame by frame"
+    how += ", its projections asked" if asked else ""
     return f"Cleaned by the model {denoiser.name!r} {how}."

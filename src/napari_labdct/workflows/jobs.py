@@ -58,11 +58,12 @@ class CleanJob(NetworkJob):
         """Open scan and model."""
         from napari_labdct.learning import Denoiser
         from napari_labdct.workflows.cleanup import history_line, iter_clean
-        from napari_labdct.workflows.scan_word import iter_word
+        from napari_labdct.workflows.scan_word import asked_with, iter_word
 
         stack = self.source.open()
         denoiser = Denoiser.load(self.model, self.device)
-        line = history_line(stack, denoiser)
+        settings = asked_with(stack, denoiser, companions=self.companions)
+        line = history_line(stack, denoiser, asked=settings is not None)
 
         asked: list[tuple[Heard, ...]] = []  # once, however many blocks are done here
 

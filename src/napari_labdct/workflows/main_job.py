@@ -112,7 +112,7 @@ def iter_clean_to_files(
     InputError
         If a frame cannot be read or a file not be written.
     """
-    line = history_line(stack, denoiser)
+    line = history_line(stack, denoiser, asked=bool(word))
     with ExitStack() as writers:
         clean_writer = writers.enter_context(
             StackWriter(cleaned, stack, "cleaned", line)

@@ -106,6 +106,26 @@ def _asked(
     )
 
 
+def asked_with(
+    stack: ProjectionStack, denoiser: Denoiser, *, companions: bool = True
+) -> FindSettings | None:
+    """Settings by which a scan is asked before it is cleaned; None where it is not.
+
+    Too few projections say nothing, nor do spots so wide that they are found in bins;
+    a network of the paper's recipe answers for itself.
+
+    Parameters
+    ----------
+    stack, denoiser, companions
+        As in `iter_word`.
+    """
+    filters = getattr(denoiser, "knows_noise", False)
+    if not (companions and filters) or len(stack) < FEWEST_FRAMES:
+        return None
+    settings = settings_for(stack, denoiser)
+    return None if settings.binning > 1 else settings
+
+
 def iter_word(
     stack: ProjectionStack,
     denoiser: Denoiser,
@@ -123,7 +143,7 @@ def iter_word(
         The network that will clean it; one that was calibrated on a scan knows what
         suits it.
     companions
-        Whether to ask at all.
+        Ask the projections before and after which faint light is diffraction.
     statistics
         Statistics of the stack, when they are already at hand.
 
@@ -135,20 +155,16 @@ def iter_word(
     Returns
     -------
     word
-        As the generator's value, one for each projection. Nothing where the scan has
-        too few projections, or spots so wide that they are found in bins, or filters
-        have no say in the picture: then every projection speaks for itself.
+        As the generator's value, one for each projection; nothing where the scan is
+        not asked (`asked_with`) and every projection speaks for itself.
 
     Raises
     ------
     InputError
         If a frame cannot be read or holds NaN.
     """
-    filters = getattr(denoiser, "knows_noise", False)
-    if not (companions and filters) or len(stack) < FEWEST_FRAMES:
-        return ()
-    settings = settings_for(stack, denoiser)
-    if settings.binning > 1:
+    settings = asked_with(stack, denoiser, companions=companions)
+    if settings is None:
         return ()
     scan = statistics_of(stack) if statistics is None else statistics
     shadow, centre = shadow_of(stack), centre_of(stack)
