@@ -154,21 +154,31 @@ def test_a_window_shorter_than_the_scan_gives_the_same_as_its_frames_alone():
 
 
 @pytest.mark.parametrize("count", [9, 10, 15, 24])
-def test_a_frame_does_not_lift_its_own_median(count):
+def test_a_frame_does_not_lift_what_is_taken_off_it(count):
     frames = np.random.default_rng(count).normal(500, 10, (count, 96, 96))
     frames = frames.astype(np.float32)
-    frames[3, 20:40, 20:40] += 300
-    median = temporal_median(frames)
+    bright, faint = np.s_[20:40, 20:60], np.s_[60:80, 20:60]
+    frames[3][bright] += 300
+    frames[3][faint] += 8
+    stays = temporal_median(frames)
     level = np.median(frames[:, ::4, ::4].reshape(count, -1), axis=1)
     level = (level / level.mean())[:, None, None]
-    alone = median.without(frames[3] / level[3])
-    others = np.median(np.delete(frames / level, 3, axis=0), axis=0)
-    spot = np.s_[20:40, 20:40]
-    # Odd numbers are taken as even ones, which is right on average.
-    assert abs((alone - others)[spot].mean()) < 0.2
-    assert (median.image - others)[spot].mean() > 0.3
-    if count % 2 == 0:
-        np.testing.assert_allclose(alone, others, atol=0.02)
+    alone = stays.without(frames[3] / level[3])
+    others = np.delete(frames / level, 3, axis=0).mean(0)
+    for part in (bright, faint):
+        assert abs((alone - others)[part].mean()) < 0.3
+    assert (stays.image - others)[faint].mean() > 3 / count
+
+
+def test_what_stays_is_less_noisy_than_a_median_and_spots_leave_it_alone():
+    rng = np.random.default_rng(3)
+    frames = rng.normal(500, 10, (24, 200, 200)).astype(np.float32)
+    lit = rng.random(frames.shape) < 0.05
+    frames[lit] += rng.uniform(50, 500, int(lit.sum()))
+    off = temporal_median(frames).image - 500
+    median = np.median(frames, axis=0) - 500
+    assert off.std() < 0.93 * median.std()
+    assert abs(off.mean()) < 0.6 * abs(median.mean())
 
 
 def test_a_drifting_source_leaves_no_ghost_of_the_shadow():
@@ -186,7 +196,7 @@ def test_a_drifting_source_leaves_no_ghost_of_the_shadow():
     expected = level * 0.9 + dark
     for part in (shadow, light):
         assert found.background[part].mean() == pytest.approx(
-            expected[part].mean(), abs=0.1 * float(found.sigma[part].mean())
+            expected[part].mean(), abs=0.15 * float(found.sigma[part].mean())
         )
 
 

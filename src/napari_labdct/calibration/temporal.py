@@ -1,4 +1,9 @@
-"""What stays while the sample turns: the median of neighbouring frames."""
+"""What stays while the sample turns: the median of neighbouring frames.
+
+A median knows nothing of spots, but it is a quarter noisier than a mean, and the spots of
+all the other frames still lift it a little. So the mean of those frames is taken that are
+near the median, pixel by pixel.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,12 @@ if TYPE_CHECKING:
 
     from napari_labdct.core import ProjectionStack
 
+REACH = 2.5
+"""Spreads from the median up to which a frame counts; further off, it shows a spot."""
+
+STEADY = 9
+"""Neighbours in a row whose spreads are averaged: few frames tell little [px]."""
+
 HELD = 2**28
 """Bytes of frames held at a time; larger windows are read in bands of rows."""
 
@@ -28,21 +39,25 @@ class TemporalMedian:
     Attributes
     ----------
     image
-        Median of the frames brought to one level, shape (rows, columns).
+        Mean of the frames, brought to one level, that are near their median, shape
+        (rows, columns).
     static
         Its pattern above the smooth background, shape (rows, columns).
     flicker
         Factor ≥ 1 by which a pixel's spread over the frames exceeds what its
         level explains (edges that move, unstable pixels), shape (rows, columns).
     own
-        How far a frame above the median raises it, shape (rows, columns); None
-        where the frames it is taken off were no part of it.
+        Part of its distance by which a frame that counts has moved the mean, shape
+        (rows, columns); None where the frames it is taken off were no part of it.
+    reach
+        Distance up to which a frame counts, shape (rows, columns); None likewise.
     """
 
     image: NDArray[np.float32]
     static: NDArray[np.float32]
     flicker: NDArray[np.float32]
     own: NDArray[np.float32] | None = None
+    reach: NDArray[np.float32] | None = None
 
     @classmethod
     def from_image(
@@ -50,24 +65,25 @@ class TemporalMedian:
         image: NDArray[np.float32],
         flicker: NDArray[np.float32] | None = None,
         own: NDArray[np.float32] | None = None,
+        reach: NDArray[np.float32] | None = None,
     ) -> TemporalMedian:
         """Median whose static pattern is still to be told from the background."""
         flicker = np.ones_like(image) if flicker is None else flicker
-        return cls(image, image - smooth_background(image), flicker, own)
+        return cls(image, image - smooth_background(image), flicker, own, reach)
 
     def without(self, frame: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The median as it would be without a frame that is part of it.
+        """The image as it would be without a frame that is part of it.
 
         Parameters
         ----------
         frame
-            Brought to the median's level, shape (rows, columns).
+            Brought to the image's level, shape (rows, columns).
         """
-        if self.own is None:
+        if self.own is None or self.reach is None:
             return self.image
-        return np.where(
-            frame > self.image, self.image - self.own, self.image + self.own
-        )
+        off = frame - self.image
+        off[np.abs(off) > self.reach] = 0
+        return self.image - off * self.own
 
 
 class Window:
@@ -116,40 +132,45 @@ def temporal_median(frames: NDArray[Any] | Window) -> TemporalMedian:
     levels = (levels / levels.mean())[:, None, None]
     bands = [frames] if isinstance(frames, np.ndarray) else frames.bands()
     parts = [_middle(band, levels) for band in bands]
-    median, own, spread = (np.concatenate(part) for part in zip(*parts, strict=True))
-    excess = ndimage.uniform_filter(spread, 3) / _typical_spread(spread, median)
+    image, own, spread = (np.concatenate(part) for part in zip(*parts, strict=True))
+    excess = ndimage.uniform_filter(spread, 3) / _typical_spread(spread, image)
     # A tenth above 1 is the scatter of the estimate itself.
     flicker = np.clip(excess / 1.1, 1.0, 5.0).astype(np.float32)
-    return TemporalMedian.from_image(median, flicker, own)
+    return TemporalMedian.from_image(image, flicker, own, _reach(spread))
 
 
 def _middle(
     frames: NDArray[Any], levels: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Median of frames over their levels, what one above adds, and the spread below.
+    """Mean of frames near their median, what one of them adds, the spread below.
 
     Frames of shape (n, rows, columns), levels of shape (n, 1, 1).
     """
     count, rows, columns = frames.shape
-    median = np.empty((rows, columns), np.float32)
-    own, spread = np.empty_like(median), np.empty_like(median)
-    # The values around the middle: two of an even number, of which a frame above
-    # hides the lower; three of an odd one, which moves by half as much.
-    half = count // 2
-    around = [half - 1, half] if count % 2 == 0 else [half - 1, half, half + 1]
+    image = np.empty((rows, columns), np.float32)
+    own, spread = np.empty_like(image), np.empty_like(image)
+    half = [(count - 1) // 2, count // 2]
     step = max(1, 2**22 // (count * columns))
     for row in range(0, rows, step):
         here = slice(row, row + step)
-        part = frames[:, here] / levels
-        ranked = np.partition(part, around, axis=0)[around]
-        middle = ranked.mean(0) if len(around) == 2 else ranked[1]
-        median[here] = middle
-        own[here] = (ranked[-1] - ranked[0]) / (2 * (len(around) - 1))
+        off = frames[:, here] / levels
+        middle = np.partition(off, half, axis=0)[half].mean(0)
+        off -= middle
         # Rotating spots brighten a pixel now and then; the part below the median
         # knows nothing of them.
-        below = np.maximum(middle - part, 0)
-        spread[here] = np.sqrt((below**2).mean(0) * 2)
-    return median, own, spread
+        below = np.minimum(off, 0)
+        spread[here] = np.sqrt(np.einsum("nrc,nrc->rc", below, below) * (2 / count))
+        near = np.abs(off) <= _reach(spread[here])
+        number = np.count_nonzero(near, axis=0)
+        off *= near
+        image[here] = middle + off.sum(0) / np.maximum(number, 1)
+        own[here] = 1 / np.maximum(number - 1, 1)
+    return image, own, spread
+
+
+def _reach(spread: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Distance from the median up to which frames count, by the spread below it."""
+    return REACH * ndimage.uniform_filter1d(spread, STEADY, axis=1)
 
 
 def _typical_spread(

@@ -1,0 +1,142 @@
+"""What is found on a measured scan where no spot is known, beside what was asked for.
+
+    python benchmarks/bench_unexplained.py SCAN TRUTH.npz [--crystal Fe]
+        [--distance 100] [--pixel 0.068334] [--centre 516.2,511.7] [--flip no]
+        [--box 412,607,404,589] [--border 5,5,5,9] [--picture map.png]
+
+Known spots are left out as wide as they are, and so is what is near the border and the
+box, where spots stand whose middle is outside. Grains too small to be indexed still
+shine where a characteristic line of the tungsten tube meets their strongest planes,
+which is on the Debye rings of the crystal: finds are counted with these rings and
+without. Prints a table in Markdown: found a frame, and asked for on that area.
+"""
+
+import argparse
+
+import numpy as np
+from scipy import ndimage
+
+from napari_labdct import read_stack
+from napari_labdct.analysis import FindSettings
+from napari_labdct.core import drained
+from napari_labdct.learning import Denoiser
+from napari_labdct.physics import Crystal
+from napari_labdct.workflows.spot_finding import iter_spots
+from napari_labdct.workflows.truth import read_truth, usable
+
+ASKED = (0.5, 1, 10, 100)
+LINES = (57.98, 59.32, 67.24)  # tungsten Kα2, Kα1 and Kβ1 [keV]
+HC = 12.39842  # [keV Å]
+FAMILIES = 5
+NEAR, HALO, BRIGHT = 5, 10, 40  # [px], [px] and the SNR from which spots have a halo
+OUTSIDE = 9  # reach of spots whose middle is outside [px]
+RING = 12  # images of grains beside the axis are off the ring [px]
+
+
+def numbers(text):
+    """The numbers of an option such as 5,5,5,9."""
+    return [float(part) for part in text.split(",")]
+
+
+def pixels(spots):
+    """Rows and columns of the pixels that spots are on."""
+    return tuple(np.rint(spots[["row_px", "column_px"]].to_numpy()).astype(int).T)
+
+
+def without_known(table, shape, use):
+    """Pixels of a frame that are far from all known spots."""
+    free = ndimage.binary_erosion(use, iterations=OUTSIDE)
+    for least, reach in ((-np.inf, NEAR), (BRIGHT, HALO)):
+        spots = table[table["snr"] > least]
+        away = np.ones(shape, bool)
+        away[pixels(spots)] = False
+        free &= ndimage.distance_transform_edt(away) > reach
+    return free
+
+
+def radii(crystal, distance):
+    """Radius of the Debye rings of the tungsten lines, shape (families, lines) [mm]."""
+    spacing = np.unique(crystal.reflections(FAMILIES).d)[::-1, None]
+    return distance * np.tan(2 * np.arcsin(HC / np.array(LINES) / 2 / spacing))
+
+
+def picture(path, finds, radius, rings, centre):
+    """Where the finds are, and how far from the beam; Kβ1 solid, Kα1 dashed."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((11, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.scatter(finds["column_px"], finds["row_px"], s=9, c="k", lw=0)
+    turn = np.linspace(0, 2 * np.pi, 200)
+    for ring, colour in zip(rings[:3], ("C0", "C1", "C2"), strict=True):
+        for line, style in zip(ring[1:], ("--", "-"), strict=True):
+            row, column = line * np.sin(turn), line * np.cos(turn)
+            left.plot(column + centre[1], row + centre[0], colour, ls=style, lw=1)
+            right.axvline(line, color=colour, ls=style, lw=1)
+    reach = 1.15 * rings[2].max()
+    left.set(xlim=centre[1] + reach * np.array([-1, 1]), xlabel="column [px]")
+    left.set(ylim=centre[0] + reach * np.array([1, -1]), ylabel="row [px]", aspect=1)
+    right.hist(radius, np.arange(100, 400, 5), color="0.6")
+    right.set(xlabel="distance from the beam [px]", ylabel="finds")
+    figure.savefig(path, dpi=90)
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scan")
+    parser.add_argument("truth")
+    parser.add_argument("--crystal", default="Fe")
+    parser.add_argument("--distance", type=float, default=99.989, help="[mm]")
+    parser.add_argument("--pixel", type=float, default=0.068334, help="[mm]")
+    parser.add_argument("--centre", default="516.2,511.7", help="row,column [px]")
+    parser.add_argument("--flip", default="no")
+    parser.add_argument("--box", default="412,607,404,589")
+    parser.add_argument("--border", default="5,5,5,9")
+    parser.add_argument("--picture")
+    asked = parser.parse_args()
+    stack = read_stack(asked.scan, flip=asked.flip)
+    shape = stack.shape[1:]
+    box, border = (numbers(part) for part in (asked.box, asked.border))
+    use = usable(shape, *([int(x) for x in part] for part in (border, box)))
+    known, unsure = (part.frame for part in read_truth(asked.truth))
+    free = np.stack(
+        [
+            without_known(known[known["projection"] == i], shape, use)
+            & without_known(unsure[unsure["projection"] == i], shape, use)
+            for i in range(len(stack))
+        ]
+    )
+    row, column = np.indices(shape)
+    centre = numbers(asked.centre)
+    radius = np.hypot(row - centre[0], column - centre[1])
+    rings = radii(Crystal.preset(asked.crystal), asked.distance) / asked.pixel
+    off_ring = np.all([np.abs(radius - r) > RING for r in rings.ravel()], axis=0)
+    places = {"all": free, "off the rings": free & off_ring}
+    denoiser = Denoiser.default()
+    ways = {"filters": None, "network": denoiser}
+    print("| neighbours | spots | place |", end="")
+    print("".join(f" asked {n:g} |" for n in ASKED) + "\n|" + "---|" * (3 + len(ASKED)))
+    for companions in (False, True):
+        for way, cleaner in ways.items():
+            cells = dict.fromkeys(places, "")
+            for n in ASKED:
+                settings = FindSettings(false_alarms=n, companions=companions)
+                spots = drained(iter_spots(stack, cleaner, settings)).frame
+                at = pixels(spots)
+                for place, area in places.items():
+                    there = area[(spots["projection"].to_numpy(), *at)]
+                    due = n * area.mean() / use.mean()
+                    cells[place] += f" {there.sum() / len(stack):.2f} of {due:.2f} |"
+                    if companions and n == 1 and cleaner is None and place == "all":
+                        finds = spots[there]
+                        if asked.picture:
+                            away = radius[tuple(part[there] for part in at)]
+                            picture(asked.picture, finds, away, rings, centre)
+            asks = "asked" if companions else "not asked"
+            for place, line in cells.items():
+                print(f"| {asks} | {way} | {place} |{line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
