@@ -72,6 +72,16 @@ def test_a_glance_cleans_one_projection_once():
     assert cleaning.done.tolist() == [False, False, True, False, False]
 
 
+@pytest.mark.parametrize("knows_noise", [True, False])
+def test_a_glance_at_a_long_scan_is_final_where_nothing_is_asked(knows_noise):
+    network = FakeDenoiser()
+    network.knows_noise = knows_noise
+    cleaning = begin(draw_stack(10), wanted=4)
+    assert indices(cleaning.glance(lambda: network)) == [4, 4]
+    assert cleaning.shown(4)
+    assert cleaning.done[4] != knows_noise
+
+
 def test_nan_is_named():
     stack = draw_stack(3)
     images = stack.images.astype(np.float32)
