@@ -8,7 +8,8 @@ Known spots are left out as wide as they are, and so is what is near the border 
 box, where spots stand whose middle is outside. Grains too small to be indexed still
 shine where a characteristic line of the tungsten tube meets their strongest planes,
 which is on the Debye rings of the crystal: finds are counted with these rings and
-without. Prints a table in Markdown: found a frame, and asked for on that area.
+without. Prints a table in Markdown, found a frame and asked for on that area, and the
+energy near whose rings the finds stand out most.
 """
 
 import argparse
@@ -30,6 +31,10 @@ HC = 12.39842  # [keV Å]
 FAMILIES = 5
 NEAR, HALO, BRIGHT = 5, 10, 40  # [px], [px] and the SNR from which spots have a halo
 OUTSIDE = 9  # reach of spots whose middle is outside [px]
+SEEN = 3  # families that the picture shows
+SPREAD = 25  # over which finds would be spread smoothly, Gaussian σ [px]
+NEARBY = 330  # distance from the beam within which rings are told apart [px]
+WIDTH = 6  # how sharply they show it, Gaussian σ [px]
 RING = 12  # images of grains beside the axis are off the ring [px]
 
 
@@ -54,10 +59,31 @@ def without_known(table, shape, use):
     return free
 
 
-def radii(crystal, distance):
-    """Radius of the Debye rings of the tungsten lines, shape (families, lines) [mm]."""
+def radii(crystal, distance, energies):
+    """Radius of Debye rings, shape (families, energies) [unit of the distance]."""
     spacing = np.unique(crystal.reflections(FAMILIES).d)[::-1, None]
-    return distance * np.tan(2 * np.arcsin(HC / np.array(LINES) / 2 / spacing))
+    return distance * np.tan(2 * np.arcsin(HC / np.array(energies) / 2 / spacing))
+
+
+def standing_out(radius, rings):
+    """How much nearer to rings finds are than if they were spread smoothly [σ].
+
+    Radius of each find, and rings as `radii` gives them; shape (energies,).
+    """
+    grid = np.arange(0.0, NEARBY)
+    count, _ = np.histogram(radius, np.arange(NEARBY + 1))
+    smooth = ndimage.gaussian_filter1d(count.astype(float), SPREAD, mode="reflect")
+    inside = (grid > radius.min()) & (smooth > 0)
+    weight = smooth[inside] / smooth[inside].sum()
+
+    def near(at):
+        away = np.abs(at[:, None, None] - rings).min(1)
+        return np.exp(-(away**2) / (2 * WIDTH**2))
+
+    chance = near(grid[inside])
+    mean = weight @ chance
+    error = np.sqrt((weight @ chance**2 - mean**2) / radius.size)
+    return (near(radius).mean(0) - mean) / error
 
 
 def picture(path, finds, radius, rings, centre):
@@ -68,12 +94,12 @@ def picture(path, finds, radius, rings, centre):
     left, right = figure.subplots(1, 2)
     left.scatter(finds["column_px"], finds["row_px"], s=9, c="k", lw=0)
     turn = np.linspace(0, 2 * np.pi, 200)
-    for ring, colour in zip(rings[:3], ("C0", "C1", "C2"), strict=True):
+    for ring, colour in zip(rings[:SEEN], ("C0", "C1", "C2"), strict=True):
         for line, style in zip(ring[1:], ("--", "-"), strict=True):
             row, column = line * np.sin(turn), line * np.cos(turn)
             left.plot(column + centre[1], row + centre[0], colour, ls=style, lw=1)
             right.axvline(line, color=colour, ls=style, lw=1)
-    reach = 1.15 * rings[2].max()
+    reach = 1.15 * rings[SEEN - 1].max()
     left.set(xlim=centre[1] + reach * np.array([-1, 1]), xlabel="column [px]")
     left.set(ylim=centre[0] + reach * np.array([1, -1]), ylabel="row [px]", aspect=1)
     right.hist(radius, np.arange(100, 400, 5), color="0.6")
@@ -110,7 +136,8 @@ def main():
     row, column = np.indices(shape)
     centre = numbers(asked.centre)
     radius = np.hypot(row - centre[0], column - centre[1])
-    rings = radii(Crystal.preset(asked.crystal), asked.distance) / asked.pixel
+    crystal, distance = Crystal.preset(asked.crystal), asked.distance / asked.pixel
+    rings = radii(crystal, distance, LINES)
     off_ring = np.all([np.abs(radius - r) > RING for r in rings.ravel()], axis=0)
     places = {"all": free, "off the rings": free & off_ring}
     denoiser = Denoiser.default()
@@ -129,13 +156,20 @@ def main():
                     due = n * area.mean() / use.mean()
                     cells[place] += f" {there.sum() / len(stack):.2f} of {due:.2f} |"
                     if companions and n == 1 and cleaner is None and place == "all":
-                        finds = spots[there]
-                        if asked.picture:
-                            away = radius[tuple(part[there] for part in at)]
-                            picture(asked.picture, finds, away, rings, centre)
+                        finds, away = spots[there], radius[tuple(p[there] for p in at)]
             asks = "asked" if companions else "not asked"
             for place, line in cells.items():
                 print(f"| {asks} | {way} | {place} |{line}", flush=True)
+    energies = np.arange(45, 105, 0.5)
+    rows = radii(crystal, distance, energies)[:SEEN]
+    clear = standing_out(away[away < NEARBY], rows)
+    best = clear.argmax()
+    print(
+        f"\nFinds stand out near the rings of {energies[best]:g} keV more than of any "
+        f"other energy: {clear[best]:.1f} standard errors nearer than by chance."
+    )
+    if asked.picture:
+        picture(asked.picture, finds, away, rings, centre)
 
 
 if __name__ == "__main__":
