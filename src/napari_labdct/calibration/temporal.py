@@ -1,8 +1,8 @@
 """What stays while the sample turns: the median of neighbouring frames.
 
-A median knows nothing of spots, but it is a quarter noisier than a mean, and the spots of
-all the other frames still lift it a little. So the mean of those frames is taken that are
-near the median, pixel by pixel.
+A median knows nothing of spots, but it is a quarter noisier than a mean, and the spots
+of all the other frames still lift it a little. So the mean of those frames is taken
+that are near the median, pixel by pixel.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Window:
 
 
 def temporal_median(frames: NDArray[Any] | Window) -> TemporalMedian:
-    """Median of frames brought to one level, and each pixel's excess flicker.
+    """What stays in frames brought to one level, and each pixel's excess flicker.
 
     Parameters
     ----------
