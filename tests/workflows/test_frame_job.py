@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tests.conftest import draw_stack
 
-from napari_labdct.core import InputError, ProjectionStack, SpotTable
+from napari_labdct.core import InputError, ProjectionStack, drained
 from napari_labdct.files import layout, read_stack, write_spots, write_stack
 from napari_labdct.files.journal import Journal
 from napari_labdct.learning import Denoiser
@@ -79,8 +79,8 @@ def test_a_job_gives_what_cleaning_in_memory_gives(scan, out, threshold):
 @pytest.mark.parametrize("model", ["none", "default"])
 def test_spots_are_those_found_in_memory(scan, out, threshold, model):
     denoiser = None if model == "none" else threshold
-    tables = list(iter_spots(read_stack(scan), denoiser))
-    wanted = write_spots(SpotTable.concatenate(tables), out / "w.csv").read_bytes()
+    table = drained(iter_spots(read_stack(scan), denoiser))
+    wanted = write_spots(table, out / "w.csv").read_bytes()
     job = SpotsJob(source=ScanSource(path=str(scan)), model=model)
     for stop in (5, None):
         with closing(iter_job(job, {}, out / "s.csv")) as steps:
