@@ -2,7 +2,7 @@
 
     python tools/train_default.py OUT                  the whole run: 3 h on 2 cores
     python tools/train_default.py OUT --resume         go on after an interruption
-    python tools/train_default.py OUT --shorter 6      a sixth of the epochs, to try it
+    python tools/train_default.py OUT --shorter 6      a sixth of the epochs
 
 Three stages, each in a folder of OUT: many small crops, then larger crops, more of them
 of frames about whose scan nothing is known, then many frames without any spot. Each
