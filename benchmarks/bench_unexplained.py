@@ -26,12 +26,12 @@ from napari_labdct.workflows.spot_finding import iter_spots
 from napari_labdct.workflows.truth import read_truth, usable
 
 ASKED = (0.5, 1, 10, 100)
-LINES = (57.98, 59.32, 67.24)  # tungsten Kα2, Kα1 and Kβ1 [keV]
+LINES = {"Kα2": 57.98, "Kα1": 59.32, "Kβ1": 67.24}  # of tungsten [keV]
 HC = 12.39842  # [keV Å]
 FAMILIES = 5
+SEEN = {"C0": 0, "C1": 1, "C2": 2}  # families that the picture shows, by colour
 NEAR, HALO, BRIGHT = 5, 10, 40  # [px], [px] and the SNR from which spots have a halo
 OUTSIDE = 9  # reach of spots whose middle is outside [px]
-SEEN = 3  # families that the picture shows
 SPREAD = 25  # over which finds would be spread smoothly, Gaussian σ [px]
 NEARBY = 330  # distance from the beam within which rings are told apart [px]
 WIDTH = 6  # how sharply they show it, Gaussian σ [px]
@@ -48,6 +48,11 @@ def pixels(spots):
     return tuple(np.rint(spots[["row_px", "column_px"]].to_numpy()).astype(int).T)
 
 
+def within(area, spots):
+    """Which spots lie in an area, shape (projections, rows, columns)."""
+    return area[(spots["projection"].to_numpy(), *pixels(spots))]
+
+
 def without_known(table, shape, use):
     """Pixels of a frame that are far from all known spots."""
     free = ndimage.binary_erosion(use, iterations=OUTSIDE)
@@ -59,9 +64,17 @@ def without_known(table, shape, use):
     return free
 
 
-def radii(crystal, distance, energies):
+def families(crystal):
+    """Name and lattice spacing [Å] of the families of widest planes."""
+    planes = crystal.reflections(FAMILIES)
+    spacing, first = np.unique(planes.d.round(6), return_index=True)
+    names = np.sort(np.abs(planes.hkl[first]))[:, ::-1]
+    return ["".join(map(str, hkl)) for hkl in names[::-1]], spacing[::-1]
+
+
+def radii(spacing, distance, energies):
     """Radius of Debye rings, shape (families, energies) [unit of the distance]."""
-    spacing = np.unique(crystal.reflections(FAMILIES).d)[::-1, None]
+    spacing = spacing[:, None]
     return distance * np.tan(2 * np.arcsin(HC / np.array(energies) / 2 / spacing))
 
 
@@ -86,24 +99,27 @@ def standing_out(radius, rings):
     return (near(radius).mean(0) - mean) / error
 
 
-def picture(path, finds, radius, rings, centre):
-    """Where the finds are, and how far from the beam; Kβ1 solid, Kα1 dashed."""
+def picture(path, finds, radius, names, rings, centre):
+    """Where the finds are, and how far from the beam, with the rings."""
     from matplotlib.figure import Figure
 
     figure = Figure((11, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.scatter(finds["column_px"], finds["row_px"], s=9, c="k", lw=0)
+    right.hist(radius, np.arange(100, 400, 5), color="0.6")
     turn = np.linspace(0, 2 * np.pi, 200)
-    for ring, colour in zip(rings[:SEEN], ("C0", "C1", "C2"), strict=True):
-        for line, style in zip(ring[1:], ("--", "-"), strict=True):
-            row, column = line * np.sin(turn), line * np.cos(turn)
+    for colour, family in SEEN.items():
+        for line, style in (("Kβ1", "-"), ("Kα1", "--")):
+            ring = rings[family, list(LINES).index(line)]
+            row, column = ring * np.sin(turn), ring * np.cos(turn)
             left.plot(column + centre[1], row + centre[0], colour, ls=style, lw=1)
-            right.axvline(line, color=colour, ls=style, lw=1)
-    reach = 1.15 * rings[SEEN - 1].max()
+            label = f"{names[family]}, tungsten {line}"
+            right.axvline(ring, color=colour, ls=style, lw=1, label=label)
+    reach = 1.15 * rings[: len(SEEN)].max()
     left.set(xlim=centre[1] + reach * np.array([-1, 1]), xlabel="column [px]")
     left.set(ylim=centre[0] + reach * np.array([1, -1]), ylabel="row [px]", aspect=1)
-    right.hist(radius, np.arange(100, 400, 5), color="0.6")
-    right.set(xlabel="distance from the beam [px]", ylabel="finds")
+    right.set(xlabel="distance from the beam [px]", ylabel="finds in all frames")
+    right.legend(title="Debye rings")
     figure.savefig(path, dpi=90)
 
 
@@ -136,8 +152,9 @@ def main():
     row, column = np.indices(shape)
     centre = numbers(asked.centre)
     radius = np.hypot(row - centre[0], column - centre[1])
-    crystal, distance = Crystal.preset(asked.crystal), asked.distance / asked.pixel
-    rings = radii(crystal, distance, LINES)
+    names, spacing = families(Crystal.preset(asked.crystal))
+    distance = asked.distance / asked.pixel
+    rings = radii(spacing, distance, list(LINES.values()))
     off_ring = np.all([np.abs(radius - r) > RING for r in rings.ravel()], axis=0)
     places = {"all": free, "off the rings": free & off_ring}
     denoiser = Denoiser.default()
@@ -146,30 +163,33 @@ def main():
     print("".join(f" asked {n:g} |" for n in ASKED) + "\n|" + "---|" * (3 + len(ASKED)))
     for companions in (False, True):
         for way, cleaner in ways.items():
-            cells = dict.fromkeys(places, "")
+            asks = "asked" if companions else "not asked"
+            found = []
             for n in ASKED:
                 settings = FindSettings(false_alarms=n, companions=companions)
-                spots = drained(iter_spots(stack, cleaner, settings)).frame
-                at = pixels(spots)
-                for place, area in places.items():
-                    there = area[(spots["projection"].to_numpy(), *at)]
-                    due = n * area.mean() / use.mean()
-                    cells[place] += f" {there.sum() / len(stack):.2f} of {due:.2f} |"
-                    if companions and n == 1 and cleaner is None and place == "all":
-                        finds, away = spots[there], radius[tuple(p[there] for p in at)]
-            asks = "asked" if companions else "not asked"
-            for place, line in cells.items():
-                print(f"| {asks} | {way} | {place} |{line}", flush=True)
+                found.append(drained(iter_spots(stack, cleaner, settings)).frame)
+            for place, area in places.items():
+                share = area.mean() / use.mean()
+                cells = [
+                    f"{within(area, spots).sum() / len(stack):.2f} of {n * share:.2f}"
+                    for n, spots in zip(ASKED, found, strict=True)
+                ]
+                print(
+                    f"| {asks} | {way} | {place} |", " | ".join(cells), "|", flush=True
+                )
+    spots = drained(iter_spots(stack, None, FindSettings(false_alarms=1))).frame
+    finds = spots[within(free, spots)]
+    away = radius[pixels(finds)]
     energies = np.arange(45, 105, 0.5)
-    rows = radii(crystal, distance, energies)[:SEEN]
-    clear = standing_out(away[away < NEARBY], rows)
+    tried = radii(spacing[: len(SEEN)], distance, energies)
+    clear = standing_out(away[away < NEARBY], tried)
     best = clear.argmax()
     print(
         f"\nFinds stand out near the rings of {energies[best]:g} keV more than of any "
         f"other energy: {clear[best]:.1f} standard errors nearer than by chance."
     )
     if asked.picture:
-        picture(asked.picture, finds, away, rings, centre)
+        picture(asked.picture, finds, away, names, rings, centre)
 
 
 if __name__ == "__main__":

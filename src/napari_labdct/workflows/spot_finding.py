@@ -183,9 +183,10 @@ def iter_spots(
     stack
         The scan as measured (or simulated with noise).
     denoiser
-        Cleans every frame first, so that only what the network takes for spots
-        is measured; None finds spots by significance alone. The shadow of the beam
-        stop is left out where the geometry is known.
+        Cleans every frame first. In a frame alone what it takes for spots is measured;
+        in a scan it only speaks against light that noise does not explain. None finds
+        spots by significance alone. The shadow of the beam stop is left out where the
+        geometry is known.
     settings
         How spots are told from noise and from each other. Where spots are wide,
         frames are binned before anything else: background, noise and network then
